@@ -1,0 +1,37 @@
+"""Writing history."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from billing_portal.accounts.models import User
+from billing_portal.audit.models import Entry
+
+
+def record(
+    action: str,
+    subject: models.Model,
+    *,
+    summary: str,
+    at: datetime,
+    actor: User | None = None,
+    client_id: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Entry:
+    """Add one line of history about `subject`, in the caller's transaction.
+
+    `actor` is None for what the portal does by itself.  Never pass secrets in `details`.
+    """
+    return Entry.objects.create(
+        at=at,
+        actor=actor,
+        actor_name=actor.get_full_name() if actor else "system",
+        action=action,
+        subject_type=subject._meta.label_lower,
+        subject_id=subject.pk,
+        client_ref=client_id,
+        summary=summary[:300],
+        details=dict(details or {}),
+    )

@@ -1,0 +1,119 @@
+"""Who pays, and which users may act for them."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django_countries.fields import CountryField
+from simple_history.models import HistoricalRecords
+
+
+class Permission(StrEnum):
+    """What a membership lets a user do for a client."""
+
+    PROFILE = "profile"
+    CONTACTS = "contacts"
+    PRODUCTS = "products"
+    MANAGE_PRODUCTS = "manageproducts"
+    INVOICES = "invoices"
+    ORDERS = "orders"
+    EMAILS = "emails"
+
+
+class ClientStatus(models.TextChoices):
+    ACTIVE = "active", "Active"
+    INACTIVE = "inactive", "Inactive"
+    CLOSED = "closed", "Closed"
+
+
+class Client(models.Model):
+    """The billable party: a company or a person that owns services and gets invoices."""
+
+    company_name = models.CharField(max_length=150, blank=True)
+    first_name = models.CharField(max_length=80)
+    last_name = models.CharField(max_length=80)
+    email = models.EmailField("e-mail address", help_text="Invoices and notices go here.")
+    phone = models.CharField(max_length=30, blank=True)
+    address1 = models.CharField("address", max_length=150)
+    address2 = models.CharField("address line 2", max_length=150, blank=True)
+    city = models.CharField(max_length=80)
+    state = models.CharField("state or region", max_length=80, blank=True)
+    postcode = models.CharField(max_length=20)
+    country = CountryField()
+    tax_id = models.CharField("tax or VAT id", max_length=40, blank=True)
+    currency = models.CharField(
+        max_length=3,
+        validators=[RegexValidator(r"^[A-Z]{3}$", "Three capital letters, such as EUR.")],
+        help_text="Fixed once the client has an invoice.",
+    )
+    status = models.CharField(
+        max_length=10, choices=ClientStatus.choices, default=ClientStatus.ACTIVE
+    )
+    notes = models.TextField(blank=True, help_text="Only staff see this.")
+    created_at = models.DateTimeField()
+    users = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="Membership", related_name="clients"
+    )
+    billing_problem = models.TextField(
+        blank=True,
+        editable=False,
+        help_text="Why the last bill run parked this client; empty when all is well.",
+    )
+    history = HistoricalRecords(excluded_fields=["billing_problem"])
+
+    class Meta:
+        ordering: ClassVar = ["company_name", "last_name", "pk"]
+
+    def __str__(self) -> str:
+        return self.company_name or f"{self.first_name} {self.last_name}"
+
+
+class Membership(models.Model):
+    """That a user may act for a client, and for what."""
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    is_owner = models.BooleanField(default=False, help_text="Owners may do everything.")
+    permissions = models.JSONField(
+        default=list, blank=True, help_text="List of permission keys; ignored for the owner."
+    )
+
+    class Meta:
+        ordering: ClassVar = ["client", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["client", "user"], name="one_membership_per_user"),
+            models.UniqueConstraint(
+                fields=["client"], condition=Q(is_owner=True), name="one_owner_per_client"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} for {self.client}"
+
+    def allows(self, permission: Permission) -> bool:
+        return self.is_owner or permission.value in self.permissions
+
+
+class Contact(models.Model):
+    """A person of a client who gets copies of mails but does not log in."""
+
+    class Category(models.TextChoices):
+        INVOICES = "invoices", "Invoices and payments"
+        SERVICES = "services", "Services"
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="contacts")
+    name = models.CharField(max_length=150)
+    email = models.EmailField("e-mail address")
+    phone = models.CharField(max_length=30, blank=True)
+    categories = models.JSONField(default=list, blank=True, help_text="Which mails are copied.")
+
+    class Meta:
+        ordering: ClassVar = ["client", "name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
