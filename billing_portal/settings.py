@@ -14,8 +14,9 @@ from django.urls import reverse_lazy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
-if (BASE_DIR / ".env").exists():
-    env.read_env(BASE_DIR / ".env")
+env_file = Path(env("ENV_FILE", default=str(BASE_DIR / ".env")))
+if env_file.exists():
+    env.read_env(env_file)
 
 # --- What kind of run this is -------------------------------------------------------------
 
@@ -49,10 +50,14 @@ _refuse_demo_secrets()
 # --- The seller ---------------------------------------------------------------------------
 
 SELLER_NAME = env("SELLER_NAME", default="Northwind Hosting")
-SELLER_ADDRESS = env("SELLER_ADDRESS", default="12 Harbour Street\\n20457 Hamburg\\nGermany").replace("\\n", "\n")
+SELLER_ADDRESS = env(
+    "SELLER_ADDRESS", default="12 Harbour Street\\n20457 Hamburg\\nGermany"
+).replace("\\n", "\n")
 SELLER_TAX_ID = env("SELLER_TAX_ID", default="DE000000000")
 SELLER_EMAIL = env("SELLER_EMAIL", default="billing@northwind.example")
-SELLER_BANK_ACCOUNT = env("SELLER_BANK_ACCOUNT", default="IBAN DE00 0000 0000 0000 0000 00, BIC DEMODEFF")
+SELLER_BANK_ACCOUNT = env(
+    "SELLER_BANK_ACCOUNT", default="IBAN DE00 0000 0000 0000 0000 00, BIC DEMODEFF"
+)
 SELLER_TIMEZONE = env("SELLER_TIMEZONE", default="UTC")
 """Calendar days (anchors, due dates, invoice dates) are days of this zone."""
 DEFAULT_CURRENCY = env("DEFAULT_CURRENCY", default="EUR")
@@ -161,7 +166,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         # DEFERRED transactions that upgrade to a write fail at once under load.
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
@@ -178,10 +183,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # A message of a killed worker comes back after this long; the job sweep is faster anyway.
-CELERY_BROKER_TRANSPORT_OPTIONS = (
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = (
     {"visibility_timeout": 20 * 60, "unacked_restore_throttle": 1}
     if CELERY_BROKER_URL.startswith("redis")
-    else {}
+    else {"polling_interval": 0.1}
 )
 JOB_LEASE_S = env.int("JOB_LEASE_S", default=120)
 """How long a worker may hold a job before another may take it over."""
@@ -285,7 +290,9 @@ STAFF_CONTENT_SECURITY_POLICY = {
     "object-src": [NONE],
 }
 
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEMO
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
