@@ -173,6 +173,9 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+"""Log-in rate limits are counted here, so several web processes must share one cache."""
+
 # --- Queue --------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="memory://")
