@@ -217,6 +217,16 @@ class ProductModule(Protocol):
     def test_connection(self) -> list[Check]:
         """Layered checks in order; the first failure ends the list.  Never raises ModuleError."""
 
+    @classmethod
+    def observed(
+        cls, server_id: int, service_id: int, state: RemoteState, *, at: datetime
+    ) -> None:
+        """Note in the module's own rows what a job just saw, in the job's transaction."""
+
+    @classmethod
+    def removed(cls, server_id: int, remote_id: str, *, at: datetime) -> None:
+        """Note in the module's own rows that a job deleted the object at `at`."""
+
 
 class UsageSource(Protocol):
     """The half of a metered module that turns recorded usage into amounts.

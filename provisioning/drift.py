@@ -1,0 +1,94 @@
+"""Where the portal and a vendor disagree.  Finding it changes nothing on either side."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from provisioning import registry
+from provisioning.contract import RemoteState
+from provisioning.models import Job, Placement, Server
+
+
+class DriftKind(StrEnum):
+    MISSING = "missing"
+    ORPHAN = "orphan"
+    DIFFERS = "differs"
+    RENAMED = "renamed"
+    SUSPENSION = "suspension"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One disagreement, with a sentence for staff.
+
+    `service_id` is None for a remote object no service knows.
+    """
+
+    kind: DriftKind
+    server_id: int
+    service_id: int | None
+    remote_id: str
+    message: str
+
+
+def check_server(server: Server, *, at: datetime) -> list[Drift]:
+    """Every disagreement on one server, in order of remote id; one list call to the vendor.
+
+    Services with an open job are left out: they are about to change.
+    Raises ModuleError if the vendor cannot be asked.
+    """
+    remote = {state.remote_id: state for state in registry.connect(server).list_accounts()}
+    busy = set(Job.objects.filter(status__in=Job.OPEN).values_list("service_id", flat=True))
+    placements = {
+        placement.remote_id: placement
+        for placement in Placement.objects.filter(server=server, removed_at__isnull=True)
+        .exclude(remote_id="")
+        .select_related("service__product")
+    }
+    found = [*_unknown(server, remote, placements), *_changed(server, remote, placements, busy)]
+    return sorted(found, key=lambda drift: (drift.remote_id, drift.kind))
+
+
+def _unknown(
+    server: Server, remote: Mapping[str, RemoteState], placements: Mapping[str, Placement]
+) -> Iterator[Drift]:
+    for remote_id, state in remote.items():
+        if remote_id not in placements:
+            message = f"{state.name} ({remote_id}) exists at the vendor, but no service knows it."
+            yield Drift(DriftKind.ORPHAN, server.pk, None, remote_id, message)
+
+
+def _changed(
+    server: Server,
+    remote: Mapping[str, RemoteState],
+    placements: Mapping[str, Placement],
+    busy: set[int],
+) -> Iterator[Drift]:
+    for remote_id, placement in placements.items():
+        if placement.service_id in busy:
+            continue
+        for kind, message in _differences(placement, remote.get(remote_id)):
+            yield Drift(kind, server.pk, placement.service_id, remote_id, message)
+
+
+def _differences(
+    placement: Placement, state: RemoteState | None
+) -> Iterator[tuple[DriftKind, str]]:
+    service = placement.service
+    if state is None:
+        yield DriftKind.MISSING, f"{service} should be {placement.remote_id}, which is gone."
+        return
+    if state.name != placement.remote_name:
+        yield DriftKind.RENAMED, f"{service} is called {state.name}, not {placement.remote_name}."
+    if state.suspended != placement.suspended:
+        here, there = _switch(placement.suspended), _switch(state.suspended)
+        yield DriftKind.SUSPENSION, f"{service} is {here} here and {there} at the vendor."
+    module = registry.module_class(service.product.module_key)
+    wished, stands = module.summarise(service.spec), module.summarise(state.spec)
+    if wished != stands:
+        yield DriftKind.DIFFERS, f"{service} should be {wished} and is {stands}."
+
+
+def _switch(suspended: bool) -> str:
+    return "suspended" if suspended else "on"
