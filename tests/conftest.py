@@ -77,7 +77,7 @@ class LeftTheHost(AssertionError):
 def _is_local(address: Any) -> bool:
     if not isinstance(address, tuple):
         return True  # a socket file
-    host = address[0]
+    host = address[0].decode() if isinstance(address[0], bytes) else address[0]
     if host in ("", "localhost"):
         return True
     try:
@@ -103,7 +103,9 @@ def _stays_on_this_host(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("connect", "connect_ex"):
         real = getattr(socket.socket, name)
         monkeypatch.setattr(socket.socket, name, guarded(real, lambda sock, address: address))
-    look_up = guarded(socket.getaddrinfo, lambda host, *args, **kwargs: (host or "",))
+    look_up = guarded(
+        socket.getaddrinfo, lambda host, port, *args, **kwargs: (host or "localhost", port)
+    )
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     yield
     if refused:
