@@ -17,6 +17,13 @@ class UnknownCurrency(PortalError):
     """The text is not an ISO 4217 currency code."""
 
 
+# Babel knows how many decimals are usually shown; for these that is none, though banks,
+# payment gateways and tax offices count in the minor unit.  Source: ISO 4217, list one.
+_ISO_MINOR_UNITS = {"IQD": 3} | dict.fromkeys(
+    ("AFN", "ALL", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER"), 2
+)
+
+
 @cache
 def minor_units(currency: str) -> int:
     """How many decimal places amounts in `currency` have: EUR 2, JPY 0, KWD 3.
@@ -25,7 +32,7 @@ def minor_units(currency: str) -> int:
     """
     if currency not in list_currencies():
         raise UnknownCurrency(f"{currency!r} is not a currency code such as EUR.")
-    return get_currency_precision(currency)
+    return _ISO_MINOR_UNITS.get(currency, get_currency_precision(currency))
 
 
 def round_money(amount: Fraction | Decimal | int, currency: str) -> Decimal:
