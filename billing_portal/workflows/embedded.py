@@ -1,0 +1,144 @@
+"""The parts of the portal as threads of one process.
+
+Each is a context manager: it has started when the block begins and has stopped when the
+block is left.  The worker must share the process with whoever sends it tasks, because
+the default broker is a queue in memory.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from celery import Celery, current_app
+from celery.beat import EmbeddedService
+from celery.worker import WorkController, state
+from django.conf import settings
+from waitress import create_server, wasyncore
+from waitress.server import TcpWSGIServer
+
+from backups import sandbox as backups_sandbox
+from billing_portal.errors import PortalError
+from pbx import sandbox as pbx_sandbox
+
+LOOPBACK = "127.0.0.1"
+STOP_TIMEOUT_S = 5
+WEB_THREADS = 8
+WORKER_THREADS = 4
+
+
+class AddressInUse(PortalError):
+    """Another program listens where a part of the portal should."""
+
+
+class Server(Protocol):
+    def serve_forever(self) -> None: ...
+
+    def shutdown(self) -> None: ...
+
+
+def bind_web(application: Callable[..., Any], *, port: int) -> TcpWSGIServer:
+    """A WSGI server on loopback whose callers wait until `web` answers them.
+
+    Raises AddressInUse.
+    """
+    try:
+        return create_server(
+            application,
+            host=LOOPBACK,
+            port=port,
+            threads=WEB_THREADS,
+            ident=None,
+            clear_untrusted_proxy_headers=True,
+        )
+    except OSError as error:
+        raise AddressInUse(_in_use(port)) from error
+
+
+@contextmanager
+def web(server: TcpWSGIServer) -> Iterator[None]:
+    """Answer requests.  Those under way are still answered after the block."""
+    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.task_dispatcher.shutdown(timeout=STOP_TIMEOUT_S)
+        # The loop owns the sockets: it closes them itself and ends for lack of any.
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
+        thread.join(STOP_TIMEOUT_S)
+
+
+@contextmanager
+def worker(app: Celery | None = None) -> Iterator[threading.Thread]:
+    """Carry out tasks.  Running ones get a few seconds to end after the block.
+
+    A task that takes longer keeps the yielded thread alive; its job is taken over when
+    the lease runs out.
+    """
+    ready = threading.Event()
+    controller = WorkController(
+        app=app or current_app,
+        pool_cls="threads",
+        concurrency=WORKER_THREADS,
+        ready_callback=lambda consumer: ready.set(),
+        without_heartbeat=True,
+        without_mingle=True,
+        without_gossip=True,
+    )
+    thread = threading.Thread(target=controller.start, name="worker", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield thread
+    finally:
+        state.should_stop = 0
+        thread.join(STOP_TIMEOUT_S)
+        state.should_stop = None
+
+
+@contextmanager
+def beat(app: Celery | None = None) -> Iterator[None]:
+    """Send scheduled tasks; a file in DATA_DIR remembers when each was last sent."""
+    path = settings.DATA_DIR / "beat-schedule"
+    service = EmbeddedService(app or current_app, thread=True, schedule_filename=str(path))
+    service.start()
+    try:
+        yield
+    finally:
+        service.stop()
+
+
+@contextmanager
+def sandboxes() -> Iterator[None]:
+    """Both vendor stand-ins; files in DATA_DIR keep their state.  Raises AddressInUse."""
+    with (
+        _serving(backups_sandbox.serve, settings.SANDBOX_BACKUPS_URL, "sandbox-backups.json"),
+        _serving(pbx_sandbox.serve, settings.SANDBOX_PBX_URL, "sandbox-pbx.json"),
+    ):
+        yield
+
+
+@contextmanager
+def _serving(
+    serve: Callable[[str, int, Path], Server], url: str, state_name: str
+) -> Iterator[None]:
+    address = urlsplit(url)
+    port = address.port or 80
+    try:
+        server = serve(address.hostname or LOOPBACK, port, settings.DATA_DIR / state_name)
+    except OSError as error:
+        raise AddressInUse(_in_use(port)) from error
+    thread = threading.Thread(target=server.serve_forever, name=url, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(STOP_TIMEOUT_S)
+
+
+def _in_use(port: int) -> str:
+    return f"Port {port} is taken by another program (or an earlier portal that still runs)."
