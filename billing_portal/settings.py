@@ -12,6 +12,8 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
+from billing_portal.staff.unfold import UNFOLD
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 env_file = Path(env("ENV_FILE", default=str(BASE_DIR / ".env")))
@@ -71,11 +73,11 @@ USAGE_SETTLE_MINUTES = env.int("USAGE_SETTLE_MINUTES", default=120)
 # --- Applications -------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.simple_history",
-    "django.contrib.admin",
+    "billing_portal.staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -129,6 +131,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "billing_portal.staff.middleware.StaffContentSecurityPolicy",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
@@ -162,6 +165,7 @@ TEMPLATES: list[dict[str, Any]] = [
 DATA_DIR = Path(env("DATA_DIR", default=str(BASE_DIR / "var")))
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATA_DIR.mkdir(parents=True, exist_ok=True)  # SQLite makes files, not folders
     DATABASES["default"]["OPTIONS"] = {
         # DEFERRED transactions that upgrade to a write fail at once under load.
         "transaction_mode": "IMMEDIATE",
