@@ -68,7 +68,7 @@ def request_create(
         if job := _existing(request_key):
             return job
         if service.status not in CREATABLE:
-            raise ServiceNotReady(f"{service} is {service.status}; only a pending service is created.")
+            raise ServiceNotReady(f"{service} is {service.status}; only a pending one is created.")
         if not Placement.objects.filter(service=service).exists():
             server = _take_room(service.product.module_key)
             Placement.objects.create(service=service, server=server)
@@ -102,12 +102,19 @@ def request_resize(
 
 
 def request(
-    service_id: int, *, kind: Job.Kind, request_key: str, at: datetime, requested_by: str = ""
+    service_id: int,
+    *,
+    kind: Job.Kind,
+    request_key: str,
+    at: datetime,
+    requested_by: str = "",
+    reason: str = "",
 ) -> Job:
     """Record a wish that needs no numbers (suspend, terminate, refresh ...) and queue it.
 
-    The same `request_key` returns the same job.  Raises ServiceNotReady for a state that
-    does not allow it and NotSupported for what the vendor cannot do.
+    `reason` is shown to the client when the service is suspended.  The same
+    `request_key` returns the same job.  Raises ServiceNotReady for a state that does not
+    allow it and NotSupported for what the vendor cannot do.
     """
     with transaction.atomic():
         service = _lock(service_id)
@@ -117,8 +124,10 @@ def request(
         if (needed := NEEDS.get(kind)) and needed not in module.capabilities:
             raise NotSupported(f"{module.name} cannot {kind.label.lower()}.")
         if service.status not in ALLOWED[kind]:
-            raise ServiceNotReady(f"{service} is {service.status}; {kind.label.lower()} does not apply.")
-        return _queue(service, kind, {}, request_key, at, requested_by)
+            wish = kind.label.lower()
+            raise ServiceNotReady(f"{service} is {service.status}; {wish} does not apply.")
+        spec = {"reason": reason} if reason else {}
+        return _queue(service, kind, spec, request_key, at, requested_by)
 
 
 def retry(job_id: int, *, at: datetime, actor: User | None = None) -> Job:

@@ -245,10 +245,6 @@ class UsageSource(Protocol):
         Raises UsageMoved if the records changed since `collect_usage`.
         """
 
-    @classmethod
-    def ends_at(cls, service_id: int) -> datetime | None:
-        """When the metered object was deleted, or None while it stands."""
-
 
 class UsageMoved(ModuleError):
     """Records arrived between collecting and charging.  Rolling back and repeating is right."""

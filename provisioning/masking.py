@@ -15,10 +15,7 @@ def mask(value: Any) -> Any:
     {"datastorePassword": "x", "size": 500} -> {"datastorePassword": "***", "size": 500}
     """
     if isinstance(value, dict):
-        return {
-            str(name): MASK if _SECRET_NAME.search(str(name)) and item not in (None, "") else mask(item)
-            for name, item in value.items()
-        }
+        return {str(name): _mask_item(str(name), item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [mask(item) for item in value]
     if isinstance(value, str):
@@ -26,3 +23,7 @@ def mask(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     return mask(str(value))
+
+
+def _mask_item(name: str, item: Any) -> Any:
+    return MASK if item not in (None, "") and _SECRET_NAME.search(name) else mask(item)

@@ -133,7 +133,9 @@ class ModuleLog(models.Model):
 
     at = models.DateTimeField(db_index=True)
     server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="log")
-    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="log")
+    job = models.ForeignKey(
+        Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="log"
+    )
     service = models.ForeignKey(
         Service, on_delete=models.SET_NULL, null=True, blank=True, related_name="module_log"
     )

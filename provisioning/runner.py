@@ -25,7 +25,6 @@ from billing_portal.errors import PortalError
 from provisioning import outcomes, registry
 from provisioning.contract import (
     CredentialsRejected,
-    ModuleError,
     ProductModule,
     RemoteState,
     RemoteUnavailable,

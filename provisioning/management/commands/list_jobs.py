@@ -31,8 +31,9 @@ class Command(BaseCommand):
             return
         for row in rows:
             self.stdout.write(
-                f"{row['id']:>6}  {row['status']:<9} {row['kind']:<16} service {row['service_id']:<6}"
-                f" attempts {row['attempts']:<3} due {row['due_at']}  {row['last_error']}".rstrip()
+                f"{row['id']:>6}  {row['status']:<9} {row['kind']:<16} "
+                f"service {row['service_id']:<6} attempts {row['attempts']:<3} "
+                f"due {row['due_at']}  {row['last_error']}".rstrip()
             )
         if not rows:
             self.stdout.write("No jobs: nothing waits and nothing failed.")

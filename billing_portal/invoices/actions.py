@@ -1,0 +1,215 @@
+"""Charging and issuing.  What is issued here never changes again, but for being paid.
+
+Order of locks: client, then invoice, then number series.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from billing_portal.accounts.models import User
+from billing_portal.audit import actions as audit
+from billing_portal.calc.invoice import DraftInvoice, DraftLine
+from billing_portal.calc.periods import Period, local_date
+from billing_portal.clients.models import Client
+from billing_portal.errors import PortalError
+from billing_portal.invoices.amounts import format_amount
+from billing_portal.invoices.models import (
+    Charge,
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    UsageWindow,
+)
+from billing_portal.invoices.numbering import INVOICE_PREFIX, take_number
+from billing_portal.mail import actions as mail
+
+
+class InvoiceNotCancellable(PortalError):
+    """The invoice was paid, or holds usage, and needs a credit note instead."""
+
+
+def add_charge(
+    *,
+    key: str,
+    service_id: int,
+    metric: str,
+    description: str,
+    period: Period,
+    quantity: Decimal,
+    unit: str,
+    unit_price: Decimal | None,
+    amount: Decimal,
+    currency: str,
+    evidence: Mapping[str, Any],
+    at: datetime,
+) -> Charge:
+    """Note what a service owes for a period.  The same `key` returns the same charge.
+
+    `amount` is already rounded to the currency's minor unit.
+    """
+    charge, _ = Charge.objects.get_or_create(
+        key=key,
+        defaults={
+            "service_id": service_id,
+            "metric": metric,
+            "description": description,
+            "starts_at": period.start,
+            "ends_at": period.end,
+            "quantity": quantity,
+            "unit": unit,
+            "unit_price": unit_price,
+            "amount": amount,
+            "currency": currency,
+            "evidence": dict(evidence),
+            "created_at": at,
+        },
+    )
+    return charge
+
+
+def close_window(service_id: int, *, window: Period, at: datetime) -> None:
+    """Note that the usage of `window` was collected; a second time raises IntegrityError."""
+    UsageWindow.objects.create(
+        service_id=service_id, starts_at=window.start, ends_at=window.end, closed_at=at
+    )
+
+
+def issue(client: Client, draft: DraftInvoice, *, at: datetime, actor: User | None = None) -> Invoice:
+    """Turn a draft into an invoice with a number, in one transaction, and queue its mail.
+
+    Raises IntegrityError if a line's period was billed meanwhile.
+    """
+    today = local_date(at, settings.SELLER_TIMEZONE)
+    with transaction.atomic():
+        invoice = Invoice.objects.create(
+            client=client,
+            number=take_number(INVOICE_PREFIX, year=today.year),
+            currency=draft.currency,
+            issued_at=at,
+            issue_date=today,
+            due_date=today + timedelta(days=settings.PAYMENT_TERM_DAYS),
+            total=draft.total,
+            seller=_seller(),
+            buyer=_buyer(client),
+        )
+        InvoiceLine.objects.bulk_create(
+            _line(invoice, position, line) for position, line in enumerate(draft.lines, start=1)
+        )
+        audit.record(
+            "invoice.issued",
+            invoice,
+            summary=f"Invoice {invoice.number} over {_amount(invoice.total, invoice)} issued",
+            at=at,
+            actor=actor,
+            client_id=client.pk,
+        )
+        _announce(invoice, client, at=at)
+    return invoice
+
+
+def cancel(invoice_id: int, *, reason: str, at: datetime, actor: User | None = None) -> Invoice:
+    """Void an unpaid invoice of advance lines; its periods may be billed again.
+
+    Raises InvoiceNotCancellable once anything was paid or if it bills usage.
+    """
+    with transaction.atomic():
+        invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
+        if invoice.status == InvoiceStatus.CANCELLED:
+            return invoice
+        if invoice.paid_amount or invoice.lines.filter(kind=InvoiceLine.Kind.USAGE).exists():
+            raise InvoiceNotCancellable(
+                f"{invoice} was paid in part or bills usage, so it cannot be cancelled."
+            )
+        invoice.status = InvoiceStatus.CANCELLED
+        invoice.save(update_fields=["status"])
+        invoice.lines.update(billed=False)
+        audit.record(
+            "invoice.cancelled",
+            invoice,
+            summary=f"Invoice {invoice.number} cancelled: {reason}",
+            at=at,
+            actor=actor,
+            client_id=invoice.client_id,
+        )
+        return invoice
+
+
+def add_payment(invoice: Invoice, amount: Decimal, *, at: datetime) -> bool:
+    """Count `amount` towards a locked invoice; True if that settled it.
+
+    The caller holds the row lock and has checked that `amount` fits the balance.
+    """
+    invoice.paid_amount += amount
+    settled = invoice.balance == 0
+    if settled:
+        invoice.status = InvoiceStatus.PAID
+        invoice.paid_at = at
+    invoice.save(update_fields=["paid_amount", "status", "paid_at"])
+    return settled
+
+
+def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
+    return InvoiceLine(
+        invoice=invoice,
+        position=position,
+        kind=line.kind,
+        service_id=line.service_id,
+        charge_id=line.charge_id,
+        description=line.description[:300],
+        period_start=_day(line.period_start),
+        period_end=_day(line.period_end),
+        quantity=line.quantity,
+        unit=line.unit,
+        unit_price=line.unit_price,
+        amount=line.amount,
+    )
+
+
+def _day(moment: date | datetime) -> date:
+    """The seller's calendar day of a usage period's end; days stay as they are."""
+    if isinstance(moment, datetime):
+        return local_date(moment, settings.SELLER_TIMEZONE)
+    return moment
+
+
+def _seller() -> dict[str, str]:
+    return {
+        "name": settings.SELLER_NAME,
+        "address": settings.SELLER_ADDRESS,
+        "tax_id": settings.SELLER_TAX_ID,
+        "email": settings.SELLER_EMAIL,
+        "bank_account": settings.SELLER_BANK_ACCOUNT,
+    }
+
+
+def _buyer(client: Client) -> dict[str, str]:
+    person = f"{client.first_name} {client.last_name}"
+    street = "\n".join(filter(None, [client.address1, client.address2]))
+    town = " ".join(filter(None, [client.postcode, client.city, client.state]))
+    return {
+        "name": client.company_name or person,
+        "person": person if client.company_name else "",
+        "address": f"{street}\n{town}\n{client.country.name}",
+        "tax_id": client.tax_id,
+        "email": client.email,
+    }
+
+
+def _announce(invoice: Invoice, client: Client, *, at: datetime) -> None:
+    context = {
+        "client": str(client),
+        "number": invoice.number,
+        "total": _amount(invoice.total, invoice),
+        "due_date": invoice.due_date.isoformat(),
+        "path": f"/invoices/{invoice.pk}/",
+    }
+    mail.send("invoice_issued", client=client, key=str(invoice.pk), context=context, at=at)
+
+
+def _amount(amount: Decimal, invoice: Invoice) -> str:
+    return format_amount(amount, invoice.currency)

@@ -1,0 +1,26 @@
+"""Gapless invoice numbers: one row per series and year, locked while a number is taken.
+
+The number is taken in the transaction that issues the invoice, so an invoice that is
+rolled back gives its number back.
+"""
+
+from django.db import transaction
+
+from billing_portal.invoices.models import NumberSeries
+
+INVOICE_PREFIX = "INV"
+
+
+def take_number(prefix: str, *, year: int) -> str:
+    """The next number of the series: INV-2026-00001, then INV-2026-00002.
+
+    Must run inside the transaction that uses it; other takers wait until that one ends.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("a number is taken in the transaction that uses it")
+    NumberSeries.objects.get_or_create(prefix=prefix, year=year)
+    series = NumberSeries.objects.select_for_update().get(prefix=prefix, year=year)
+    number = series.next_number
+    series.next_number = number + 1
+    series.save(update_fields=["next_number"])
+    return f"{prefix}-{year}-{number:05d}"

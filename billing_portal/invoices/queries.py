@@ -1,0 +1,94 @@
+"""Reading charges and invoices."""
+
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db.models import F, QuerySet, Sum
+
+from billing_portal.calc.invoice import BilledKey, ChargeItem
+from billing_portal.calc.periods import Period
+from billing_portal.invoices.models import (
+    Charge,
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    UsageWindow,
+)
+
+
+def invoices_of(client_id: int) -> QuerySet[Invoice]:
+    """A client's invoices, newest first."""
+    return Invoice.objects.filter(client_id=client_id)
+
+
+def unpaid_of(client_id: int) -> QuerySet[Invoice]:
+    """What a client still has to pay, the oldest due first."""
+    return invoices_of(client_id).filter(status=InvoiceStatus.UNPAID).order_by("due_date", "pk")
+
+
+def overdue(today: date) -> QuerySet[Invoice]:
+    """Unpaid invoices whose due day has passed."""
+    return Invoice.objects.filter(status=InvoiceStatus.UNPAID, due_date__lt=today)
+
+
+def open_balance(client_id: int) -> Decimal:
+    """What a client owes on all unpaid invoices together."""
+    owed = unpaid_of(client_id).aggregate(owed=Sum(F("total") - F("paid_amount")))["owed"]
+    return owed or Decimal(0)
+
+
+def lines_of(invoice: Invoice) -> QuerySet[InvoiceLine]:
+    """The lines in the order they are printed, each with its charge and service."""
+    return invoice.lines.select_related("charge", "service__product").order_by("position")
+
+
+def open_charges(client_id: int) -> list[ChargeItem]:
+    """Charges of a client that are on no invoice yet, in time order."""
+    charges = Charge.objects.filter(service__client_id=client_id, line__isnull=True)
+    return [
+        ChargeItem(
+            charge_id=charge.pk,
+            service_id=charge.service_id,
+            description=charge.description,
+            period=Period(charge.starts_at, charge.ends_at),
+            quantity=charge.quantity,
+            unit=charge.unit,
+            unit_price=charge.unit_price,
+            amount=charge.amount,
+        )
+        for charge in charges.order_by("starts_at", "pk")
+    ]
+
+
+def billed_keys(service_ids: Collection[int]) -> frozenset[BilledKey]:
+    """Which advance periods of these services are invoiced from `billed_until` on.
+
+    Normally none: `billed_until` is past them.  The set proves it.
+    """
+    lines: Iterable[BilledKey] = (
+        InvoiceLine.objects.filter(
+            service_id__in=service_ids, billed=True, period_start__gte=F("service__billed_until")
+        )
+        .exclude(kind=InvoiceLine.Kind.USAGE)
+        .values_list("service_id", "kind", "period_start")
+    )
+    return frozenset(lines)
+
+
+def closed_windows(service_ids: Collection[int]) -> dict[int, frozenset[datetime]]:
+    """Starts of the windows whose usage was collected, by service."""
+    found: dict[int, set[datetime]] = {service_id: set() for service_id in service_ids}
+    rows = UsageWindow.objects.filter(service_id__in=service_ids)
+    for service_id, starts_at in rows.values_list("service_id", "starts_at"):
+        found[service_id].add(starts_at)
+    return {service_id: frozenset(starts) for service_id, starts in found.items()}
+
+
+def charges_of(service_id: int) -> QuerySet[Charge]:
+    """A service's charges, newest first, each with its invoice line if it has one."""
+    return (
+        Charge.objects.filter(service_id=service_id)
+        .select_related("line__invoice")
+        .order_by("-starts_at", "-pk")
+    )

@@ -1,0 +1,109 @@
+"""Changing a running service, for its client or for staff."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from billing_portal.accounts.models import User
+from billing_portal.mail import actions as mail
+from billing_portal.services import actions as services
+from billing_portal.services.models import Service
+from billing_portal.services.states import ServiceStatus
+from provisioning import actions as provisioning
+from provisioning import registry
+from provisioning.contract import Capability
+from provisioning.models import Job
+
+
+def request_change(
+    service_id: int,
+    *,
+    spec: Mapping[str, Any],
+    request_key: str,
+    at: datetime,
+    actor: User | None,
+) -> Job:
+    """Queue the change of a service to `spec` (500 GB to 1000 GB).
+
+    Usage is billed for what stood, so nothing is invoiced here.  The same `request_key`
+    returns the same job.  Raises RemoteRejected for a spec the product or vendor forbids,
+    ServiceNotReady unless the service is active.
+    """
+    return provisioning.request_resize(
+        service_id, spec=spec, request_key=request_key, at=at, requested_by=_name(actor)
+    )
+
+
+def suspend(
+    service_id: int, *, reason: str, request_key: str, at: datetime, actor: User | None
+) -> Service:
+    """Suspend a service at the vendor, or commercially where the vendor has no suspend.
+
+    A commercial suspension blocks the client's actions and nothing else; the pages say so.
+    """
+    if can_suspend(service_id):
+        job = provisioning.request(
+            service_id,
+            kind=Job.Kind.SUSPEND,
+            request_key=request_key,
+            at=at,
+            requested_by=_name(actor),
+            reason=reason,
+        )
+        return job.service
+    with transaction.atomic():
+        service = services.move(
+            service_id, to=ServiceStatus.SUSPENDED, at=at, reason=reason, actor=actor
+        )
+        _tell(service, reason, request_key, at=at)
+    return service
+
+
+def unsuspend(service_id: int, *, request_key: str, at: datetime, actor: User | None) -> Service:
+    """Bring a suspended service back, at the vendor where it was suspended there."""
+    if can_suspend(service_id):
+        job = provisioning.request(
+            service_id,
+            kind=Job.Kind.UNSUSPEND,
+            request_key=request_key,
+            at=at,
+            requested_by=_name(actor),
+        )
+        return job.service
+    return services.move(service_id, to=ServiceStatus.ACTIVE, at=at, actor=actor)
+
+
+def terminate(service_id: int, *, request_key: str, at: datetime, actor: User | None) -> Job:
+    """Queue the deletion of the remote object.  Its data is gone once the job is done."""
+    return provisioning.request(
+        service_id,
+        kind=Job.Kind.TERMINATE,
+        request_key=request_key,
+        at=at,
+        requested_by=_name(actor),
+    )
+
+
+def can_suspend(service_id: int) -> bool:
+    """Whether the vendor behind a service can switch it off."""
+    service = Service.objects.select_related("product").get(pk=service_id)
+    if not service.product.module_key:
+        return False
+    module = registry.module_class(service.product.module_key)
+    return Capability.SUSPEND in module.capabilities
+
+
+def _tell(service: Service, reason: str, key: str, *, at: datetime) -> None:
+    context = {
+        "client": str(service.client),
+        "service": str(service),
+        "reason": reason,
+        "path": f"/services/{service.pk}/",
+    }
+    mail.send("service_suspended", client=service.client, key=key, context=context, at=at)
+
+
+def _name(actor: User | None) -> str:
+    return actor.get_full_name() if actor else ""

@@ -1,0 +1,59 @@
+"""`manage.py bill_run`: invoice what is due."""
+
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.dateparse import parse_datetime
+
+from billing_portal.calc.invoice import DraftInvoice
+from billing_portal.clients.models import Client
+from billing_portal.clock.reading import now
+from billing_portal.invoices.amounts import format_amount
+from billing_portal.workflows import bill_run
+
+
+class Command(BaseCommand):
+    help = "Invoice every client with something due. Running it again does nothing more."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--at", metavar="ISO", help="Bill as of this moment, with offset; default now."
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Print what would be invoiced, line by line."
+        )
+
+    def handle(self, *, at: str | None, dry_run: bool, **_: Any) -> None:
+        report = bill_run.bill_all(_moment(at), dry_run=dry_run)
+        for client, draft in report.drafts:
+            self._print_draft(client, draft)
+        for invoice in report.issued:
+            total = format_amount(invoice.total, invoice.currency)
+            self.stdout.write(f"{invoice.number}  {invoice.client}  {total}")
+        count = len(report.drafts) if dry_run else len(report.issued)
+        verb = "would be issued" if dry_run else "issued"
+        self.stdout.write(f"{count} invoice(s) {verb}.")
+        if report.parked:
+            lines = "\n".join(f"{client}: {problem}" for client, problem in report.parked)
+            raise CommandError(f"{len(report.parked)} client(s) could not be billed:\n{lines}")
+
+    def _print_draft(self, client: Client, draft: DraftInvoice) -> None:
+        self.stdout.write(f"{client}  {format_amount(draft.total, draft.currency)}")
+        for line in draft.lines:
+            amount = format_amount(line.amount, draft.currency)
+            period = f"{line.period_start:%Y-%m-%d} to {line.period_end:%Y-%m-%d}"
+            self.stdout.write(f"    {line.description}  {period}  {amount}")
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return now()
+    try:
+        moment = parse_datetime(text)
+    except ValueError as error:
+        raise CommandError(f"--at {text}: {error}") from error
+    if moment is None or moment.tzinfo is None:
+        raise CommandError(f"--at {text}: not an ISO moment with an offset (2026-12-01T00:00Z).")
+    return moment

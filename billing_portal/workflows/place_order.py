@@ -1,0 +1,137 @@
+"""A client orders: services, an invoice, and what can start at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from billing_portal.accounts.models import User
+from billing_portal.calc.periods import local_date
+from billing_portal.clients.models import Client
+from billing_portal.errors import PortalError
+from billing_portal.invoices.amounts import format_amount
+from billing_portal.mail import actions as mail
+from billing_portal.orders import actions as orders
+from billing_portal.orders.actions import ItemTerms
+from billing_portal.orders.models import Order
+from billing_portal.payments.registry import gateway
+from billing_portal.products.models import Price, Product
+from billing_portal.workflows import advance_billing, start_services
+from provisioning import registry
+from provisioning.contract import ModuleError
+
+
+class OrderRefused(PortalError):
+    """The order cannot be placed as asked.
+
+    `field_errors` maps names of the order form's fields to sentences.
+    """
+
+    def __init__(self, message: str, field_errors: Mapping[str, list[str]] | None = None) -> None:
+        super().__init__(message)
+        self.field_errors = dict(field_errors or {})
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """One thing a client wants.  `answers` are the raw fields of the module's order form."""
+
+    product_id: int
+    cycle: str
+    label: str
+    answers: Mapping[str, Any]
+
+
+def place_order(
+    *,
+    client: Client,
+    placed_by: User | None,
+    items: Sequence[OrderRequest],
+    payment_method: str,
+    submission_key: str,
+    at: datetime,
+) -> Order:
+    """Record the order with its pending services, and invoice what is due now.
+
+    The same `submission_key` returns the same order.  An order that costs nothing now
+    has no invoice and starts at once, and so do products set up on order.
+    Raises OrderRefused with a sentence per field; nothing is stored then.
+    """
+    if known := Order.objects.filter(submission_key=submission_key).first():
+        return _own(known, client)
+    if not items:
+        raise OrderRefused("There is nothing in this order.")
+    gateway(payment_method)
+    terms = [check_item(item, currency=client.currency) for item in items]
+    with transaction.atomic():
+        # The client's lock makes a second click wait here until the first order is stored.
+        locked = Client.objects.select_for_update().get(pk=client.pk)
+        if known := Order.objects.filter(submission_key=submission_key).first():
+            return _own(known, client)
+        order = orders.record_order(
+            client=locked,
+            placed_by=placed_by,
+            items=terms,
+            payment_method=payment_method,
+            submission_key=submission_key,
+            anchor_date=local_date(at, settings.SELLER_TIMEZONE),
+            at=at,
+        )
+        services = [item.service for item in order.items.select_related("service__product")]
+        if invoice := advance_billing.invoice_first_period(locked, services, at=at):
+            orders.attach_invoice(order, invoice)
+        start_services.start_on_order(order, services, at=at)
+        _confirm(order, terms, at=at)
+    return order
+
+
+def check_item(item: OrderRequest, *, currency: str) -> ItemTerms:
+    """The terms of one item, or OrderRefused.  Reads the catalogue and nothing else."""
+    product = Product.objects.filter(pk=item.product_id, retired=False).first()
+    if product is None:
+        raise OrderRefused("This product is no longer for sale.")
+    price = Price.objects.filter(product=product, currency=currency, cycle=item.cycle).first()
+    if price is None:
+        raise OrderRefused(f"{product} is not offered that way in {currency}.")
+    if not product.module_key:
+        return ItemTerms(product, price, item.label, {})
+    module = registry.module_class(product.module_key)
+    form = module.order_form(product.module_settings)(data=item.answers)
+    if not form.is_valid():
+        errors = {name: [str(e) for e in found] for name, found in form.errors.items()}
+        raise OrderRefused(_first(errors), errors)
+    spec = module.spec_for(product.module_settings, form.cleaned_data)
+    try:
+        module.check_spec(product.module_settings, spec)
+    except ModuleError as error:
+        raise OrderRefused(str(error)) from error
+    return ItemTerms(product, price, item.label, spec)
+
+
+def _own(order: Order, client: Client) -> Order:
+    if order.client_id != client.pk:
+        raise OrderRefused("This form was already used. Please start the order again.")
+    return order
+
+
+def _first(errors: Mapping[str, list[str]]) -> str:
+    return next(iter(errors.values()))[0]
+
+
+def _confirm(order: Order, terms: Sequence[ItemTerms], *, at: datetime) -> None:
+    if order.invoice:
+        due = format_amount(order.total, order.currency)
+        next_step = f"We start as soon as the invoice over {due} is paid."
+    else:
+        next_step = "We are setting it up now and will write again when it is ready."
+    context = {
+        "client": str(order.client),
+        "order": order.number,
+        "items": ", ".join(item.product.name for item in terms),
+        "next_step": next_step,
+        "path": f"/orders/{order.pk}/",
+    }
+    mail.send("order_placed", client=order.client, key=str(order.pk), context=context, at=at)
