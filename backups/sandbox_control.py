@@ -1,0 +1,120 @@
+"""Turning the sandbox's knobs: its clock, its data, its faults.  For tests, demo, `simulate`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from .sandbox import DEMO_TOKEN
+
+
+class SandboxControl:
+    """The hidden side of one sandbox account.  Raises httpx.HTTPStatusError on a refusal."""
+
+    def __init__(self, url: str, token: str = DEMO_TOKEN) -> None:
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+            trust_env=False,
+        )
+        self._token = token
+
+    def add_account(self) -> "SandboxControl":
+        """Make the sandbox accept this token; harmless if it already does."""
+        self._send("POST", "/accounts", {"token": self._token})
+        return self
+
+    def clock(self) -> datetime:
+        return datetime.fromisoformat(self._send("GET", "/clock")["at"])
+
+    def set_clock(self, at: datetime) -> None:
+        """Move the account's clock; it runs on from there.
+
+        Forward, everything planned and every autoscaler tick in between happens at its
+        own moment.  Back past an event is refused.
+        """
+        self._send("PUT", "/clock", {"at": at.isoformat()})
+
+    def use(self, datastore_id: str, used_gb: Decimal | int, *, at: datetime | None = None) -> None:
+        """Have clients store `used_gb`, now or at a later moment; what does not fit waits."""
+        self._send("POST", f"/datastores/{datastore_id}/use", _point("used_gb", used_gb, at))
+
+    def grow(self, datastore_id: str, points: Iterable[tuple[datetime, Decimal | int]]) -> None:
+        """Plan how much is stored when: moments and GB."""
+        plan = [_point("used_gb", used_gb, at) for at, used_gb in points]
+        self._send("POST", f"/datastores/{datastore_id}/growth", {"points": plan})
+
+    def resize(self, datastore_id: str, size_gb: int, *, at: datetime) -> None:
+        """Resize as the vendor's autoscaler would, at `at`: dated back, or when it comes."""
+        self._send("POST", f"/datastores/{datastore_id}/resize", _point("size_gb", size_gb, at))
+
+    def autoscale(
+        self,
+        datastore_id: str,
+        *,
+        enabled: bool = True,
+        scale_up_only: bool = False,
+        flapping: bool = False,
+    ) -> None:
+        """Switch the 5-minute autoscaler; `flapping` lets it shrink what it grew at once."""
+        body = {"enabled": enabled, "scale_up_only": scale_up_only, "flapping": flapping}
+        self._send("PUT", f"/datastores/{datastore_id}/autoscaling", body)
+
+    def remove(self, datastore_id: str) -> None:
+        """Delete a datastore behind the portal's back."""
+        self._send("DELETE", f"/datastores/{datastore_id}")
+
+    def fault(
+        self,
+        kind: str,
+        times: int = 1,
+        *,
+        method: str = "",
+        path: str = "",
+        retry_after: str = "",
+        delay_s: float = 0,
+    ) -> None:
+        """Make the next `times` requests with this method and path part go wrong.
+
+        Nothing done: `429`, `500`, `503`, `html200`, `302`.  Done, but: `lose_reply`,
+        `delay`.  Answered wrongly: `off_grid`, `disappear`, `log_gap`, `no_server`,
+        `no_status`, `no_size`.
+        """
+        self._send(
+            "POST",
+            "/faults",
+            {
+                "kind": kind,
+                "times": times,
+                "method": method,
+                "path": path,
+                "retry_after": retry_after,
+                "delay_s": delay_s,
+            },
+        )
+
+    def datastores(self) -> list[dict[str, Any]]:
+        """The account's datastores as the vendor would write them; no fault hits this."""
+        datastores: list[dict[str, Any]] = self._send("GET", "/datastores")
+        return datastores
+
+    def requests(self) -> list[str]:
+        """What the vendor was asked lately, oldest first: "GET /reseller/datastore"."""
+        requests: list[str] = self._send("GET", "/requests")
+        return requests
+
+    def reset(self) -> None:
+        """Forget the account's datastores and faults and set its clock right."""
+        self._send("POST", "/reset")
+
+    def _send(self, method: str, path: str, body: Any = None) -> Any:
+        response = self._http.request(method, f"/_sandbox{path}", json=body)
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+
+def _point(key: str, size_gb: Decimal | int, at: datetime | None) -> dict[str, Any]:
+    return {key: str(size_gb), "at": at.isoformat() if at else None}
