@@ -12,7 +12,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from billing_portal.staff.unfold import UNFOLD
+from billing_portal.staff.unfold import DASHBOARD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -77,7 +77,7 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.simple_history",
-    "billing_portal.staff.apps.StaffAdminConfig",
+    "billing_portal.staff.admin_config.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -256,7 +256,8 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # --- Web ----------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# The demo serves files from where they lie; production collects them first.
+STATIC_ROOT = None if DEMO else BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "billing_portal" / "static"]
 WHITENOISE_USE_FINDERS = DEMO
 STORAGES = {
@@ -306,6 +307,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 0 if DEMO else 31_536_000
 X_FRAME_OPTIONS = "DENY"
+UNFOLD = DASHBOARD
 
 # --- Logs ---------------------------------------------------------------------------------
 
