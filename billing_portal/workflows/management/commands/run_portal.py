@@ -19,6 +19,8 @@ from django.core.management.base import BaseCommand, CommandError
 from billing_portal.workflows import embedded
 
 LIVENESS_S = 1
+LOG_LEVELS = {"celery": "WARNING", "kombu": "ERROR", "waitress": "ERROR"}
+"""Quieter than LOG_LEVEL: a person watches this terminal."""
 
 
 class Command(BaseCommand):
@@ -35,8 +37,8 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, no_sandboxes: bool, **options: Any) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        for name in ("celery", "kombu", "waitress"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        for name, level in LOG_LEVELS.items():
+            logging.getLogger(name).setLevel(level)
         worker: Thread | None = None
         try:
             with ExitStack() as parts:
