@@ -55,3 +55,9 @@ def hasty_client(access: ServerAccess) -> RemoteBackupsClient:
 @pytest.fixture
 def module(access: ServerAccess) -> RemoteBackupsModule:
     return RemoteBackupsModule(access)
+
+
+@pytest.fixture
+def vendor(sandbox: SandboxServer, remote: SandboxControl) -> httpx.Client:
+    """Plain HTTP as any client of the vendor would send it."""
+    return httpx.Client(base_url=sandbox.url, headers={"Authorization": f"Bearer {DEMO_TOKEN}"})
