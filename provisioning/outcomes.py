@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from billing_portal.audit import actions as audit
-from billing_portal.mail import actions as mail
+from billing_portal.clients.notices import notify
 from billing_portal.services import actions as services
 from billing_portal.services.states import ServiceStatus
 from provisioning import registry
@@ -83,10 +83,9 @@ def _remove(placement: Placement, *, at: datetime) -> None:
 def _welcome(job: Job, *, at: datetime) -> None:
     service = job.service
     context: dict[str, Any] = {
-        "client": str(service.client),
         "service": str(service),
         "product": service.product.name,
         "summary": registry.module_class(service.product.module_key).summarise(service.spec),
         "path": f"/services/{service.pk}/",
     }
-    mail.send("service_active", client=service.client, key=str(service.pk), context=context, at=at)
+    notify(service.client, "service_active", key=str(service.pk), context=context, at=at)

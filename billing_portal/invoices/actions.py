@@ -16,6 +16,7 @@ from billing_portal.audit import actions as audit
 from billing_portal.calc.invoice import DraftInvoice, DraftLine
 from billing_portal.calc.periods import Period, local_date
 from billing_portal.clients.models import Client
+from billing_portal.clients.notices import notify
 from billing_portal.errors import PortalError
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import (
@@ -26,7 +27,6 @@ from billing_portal.invoices.models import (
     UsageWindow,
 )
 from billing_portal.invoices.numbering import INVOICE_PREFIX, take_number
-from billing_portal.mail import actions as mail
 
 
 class InvoiceNotCancellable(PortalError):
@@ -202,13 +202,12 @@ def _buyer(client: Client) -> dict[str, str]:
 
 def _announce(invoice: Invoice, client: Client, *, at: datetime) -> None:
     context = {
-        "client": str(client),
         "number": invoice.number,
         "total": _amount(invoice.total, invoice),
         "due_date": invoice.due_date.isoformat(),
         "path": f"/invoices/{invoice.pk}/",
     }
-    mail.send("invoice_issued", client=client, key=str(invoice.pk), context=context, at=at)
+    notify(client, "invoice_issued", key=str(invoice.pk), context=context, at=at)
 
 
 def _amount(amount: Decimal, invoice: Invoice) -> str:

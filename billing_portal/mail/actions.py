@@ -1,8 +1,7 @@
 """Sending mail: a row in the transaction that wants it, delivered after the commit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -10,8 +9,6 @@ from django.db import transaction
 from post_office import mail as post_office
 from post_office.models import EmailTemplate
 
-from billing_portal.clients.models import Client
-from billing_portal.clients.queries import mail_recipients
 from billing_portal.mail.defaults import DEFAULT_TEMPLATES
 from billing_portal.mail.models import ClientMail
 from billing_portal.mail.tasks import send_queued_mail
@@ -20,12 +17,14 @@ from billing_portal.mail.tasks import send_queued_mail
 def send(
     template: str,
     *,
-    client: Client,
+    to: str,
+    copies: Sequence[str] = (),
     key: str,
     context: Mapping[str, Any],
     at: datetime,
+    client_id: int | None = None,
 ) -> ClientMail:
-    """Queue the mail `template` to a client and to its contacts who want that kind.
+    """Queue the mail `template` in the caller's transaction.
 
     `key` names what the mail is about; the same template and key is sent once, however
     often it is asked for.  `context` must be JSON and hold no secrets; `path` in it
@@ -34,27 +33,25 @@ def send(
     full_key = f"{template}:{key}"
     if sent := ClientMail.objects.filter(key=full_key).first():
         return sent
-    default = DEFAULT_TEMPLATES[template]
     values = {
         **context,
         "seller": settings.SELLER_NAME,
         "seller_email": settings.SELLER_EMAIL,
         "url": settings.PORTAL_URL + str(context.get("path", "/")),
     }
-    to, *copies = mail_recipients(client, default.category)
     with transaction.atomic():
         email = post_office.send(
             to,
             settings.DEFAULT_FROM_EMAIL,
             template=_template(template),
             context=values,
-            cc=copies,
-            render_on_delivery=False,
+            cc=list(copies),
         )
         sent = ClientMail.objects.create(
-            email=email, key=full_key, template=template, client_ref=client.pk, at=at
+            email=email, key=full_key, template=template, client_ref=client_id, at=at
         )
-        transaction.on_commit(partial(send_queued_mail.delay), robust=True)
+        # Robust: with the broker down the mail waits for the next minute's delivery.
+        transaction.on_commit(send_queued_mail.delay, robust=True)
     return sent
 
 

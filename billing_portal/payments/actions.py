@@ -11,11 +11,11 @@ from typing import Any
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
 from billing_portal.calc.money import round_money
+from billing_portal.clients.notices import notify
 from billing_portal.errors import PortalError
 from billing_portal.invoices import actions as invoices
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import Invoice, InvoiceStatus
-from billing_portal.mail import actions as mail
 from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
 
 
@@ -121,11 +121,9 @@ def _allocate(payment: Transaction, invoice: Invoice, *, at: datetime) -> bool:
 def _thank(payment: Transaction, invoice: Invoice, shown: str, *, at: datetime) -> None:
     left = format_amount(invoice.balance, invoice.currency)
     context = {
-        "client": str(invoice.client),
         "amount": shown,
         "number": invoice.number,
         "balance": f"{left} remain to be paid." if invoice.balance else "It is paid in full.",
         "path": f"/invoices/{invoice.pk}/",
     }
-    key = str(payment.pk)
-    mail.send("payment_received", client=invoice.client, key=key, context=context, at=at)
+    notify(invoice.client, "payment_received", key=str(payment.pk), context=context, at=at)

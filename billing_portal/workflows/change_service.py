@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from billing_portal.accounts.models import User
-from billing_portal.mail import actions as mail
+from billing_portal.clients.notices import notify
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
@@ -97,12 +97,11 @@ def can_suspend(service_id: int) -> bool:
 
 def _tell(service: Service, reason: str, key: str, *, at: datetime) -> None:
     context = {
-        "client": str(service.client),
         "service": str(service),
         "reason": reason,
         "path": f"/services/{service.pk}/",
     }
-    mail.send("service_suspended", client=service.client, key=key, context=context, at=at)
+    notify(service.client, "service_suspended", key=key, context=context, at=at)
 
 
 def _name(actor: User | None) -> str:

@@ -11,9 +11,9 @@ from django.db import transaction
 from billing_portal.accounts.models import User
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
+from billing_portal.clients.notices import notify
 from billing_portal.errors import PortalError
 from billing_portal.invoices.amounts import format_amount
-from billing_portal.mail import actions as mail
 from billing_portal.orders import actions as orders
 from billing_portal.orders.actions import ItemTerms
 from billing_portal.orders.models import Order
@@ -128,10 +128,9 @@ def _confirm(order: Order, terms: Sequence[ItemTerms], *, at: datetime) -> None:
     else:
         next_step = "We are setting it up now and will write again when it is ready."
     context = {
-        "client": str(order.client),
         "order": order.number,
         "items": ", ".join(item.product.name for item in terms),
         "next_step": next_step,
         "path": f"/orders/{order.pk}/",
     }
-    mail.send("order_placed", client=order.client, key=str(order.pk), context=context, at=at)
+    notify(order.client, "order_placed", key=str(order.pk), context=context, at=at)
