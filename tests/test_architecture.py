@@ -17,7 +17,12 @@ PACKAGES = ("billing_portal", "provisioning", "pbx", "backups")
 
 LAYERS = [
     {"billing_portal.errors"},
-    {"billing_portal.calc", "billing_portal.encryption", "billing_portal.csv_rows"},
+    {
+        "billing_portal.calc",
+        "billing_portal.encryption",
+        "billing_portal.admin_frame",
+        "billing_portal.csv_rows",
+    },
     {"billing_portal.clock"},
     {"billing_portal.accounts"},
     {"billing_portal.audit", "billing_portal.mail"},
