@@ -1,0 +1,48 @@
+"""The audit log in the staff dashboard: who did what, when."""
+
+import json
+
+from django.contrib import admin
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
+from unfold.decorators import display
+
+from billing_portal.admin_frame import ReadOnlyAdmin, moment
+from billing_portal.audit.models import Entry
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnlyAdmin):
+    list_display = ("when", "actor_name", "action", "summary", "subject")
+    list_filter = (
+        ("action", FieldTextFilter),
+        ("actor_name", FieldTextFilter),
+        ("at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    search_fields = ("summary", "actor_name", "action")
+    ordering = ("-at", "-pk")
+    fields = readonly_fields = ("when", "actor_name", "action", "summary", "subject", "explained")
+
+    @display(description="When", ordering="at")
+    def when(self, entry: Entry) -> str:
+        return moment(entry.at)
+
+    @display(description="Object")
+    def subject(self, entry: Entry) -> str:
+        name = entry.subject_type.partition(".")[2] or entry.subject_type
+        word = f"{name} {entry.subject_id}"
+        try:
+            address = reverse(
+                f"admin:{entry.subject_type.replace('.', '_')}_change", args=[entry.subject_id]
+            )
+        except NoReverseMatch:
+            return word
+        return format_html('<a class="link" href="{}">{}</a>', address, word)
+
+    @display(description="Details")
+    def explained(self, entry: Entry) -> str:
+        if not entry.details:
+            return "-"
+        return format_html('<pre class="code">{}</pre>', json.dumps(entry.details, indent=2))

@@ -1,0 +1,163 @@
+"""Clients, their contacts and who may act for them, in the staff dashboard."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from simple_history.admin import SimpleHistoryAdmin
+from unfold.admin import StackedInline, TabularInline
+from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminEmailInputWidget
+
+from billing_portal.accounts import actions as accounts
+from billing_portal.admin_frame import PortalAdmin, light, moment
+from billing_portal.clients import actions
+from billing_portal.clients.models import Client, Contact, Membership, Permission
+from billing_portal.clock.reading import now
+
+PERMISSION_LABELS = {
+    Permission.PROFILE: "Edit the profile",
+    Permission.CONTACTS: "Manage contacts",
+    Permission.PRODUCTS: "See services",
+    Permission.MANAGE_PRODUCTS: "Change services",
+    Permission.INVOICES: "See and pay invoices",
+    Permission.ORDERS: "Place orders",
+    Permission.EMAILS: "Read mails",
+}
+
+
+class MembershipForm(forms.ModelForm):
+    permissions = forms.MultipleChoiceField(
+        choices=[(p.value, label) for p, label in PERMISSION_LABELS.items()],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        required=False,
+        help_text="The owner may do everything.",
+    )
+
+
+class ContactForm(forms.ModelForm):
+    categories = forms.MultipleChoiceField(
+        choices=Contact.Category.choices,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        required=False,
+        help_text="Which mails are copied to this person.",
+    )
+
+
+class MembershipInline(StackedInline):
+    model = Membership
+    form = MembershipForm
+    autocomplete_fields = ("user",)
+    extra = 0
+    tab = True
+
+
+class ContactInline(TabularInline):
+    model = Contact
+    form = ContactForm
+    extra = 0
+    tab = True
+
+
+class NewClientForm(forms.ModelForm):
+    owner_email = forms.EmailField(
+        label="Owner's e-mail address",
+        widget=UnfoldAdminEmailInputWidget,
+        help_text=(
+            "Who logs in for this client. Someone without an account gets one and chooses a "
+            "password with “Forgot password”."
+        ),
+    )
+
+
+PROFILE = [
+    (None, {"fields": (("company_name", "tax_id"), ("first_name", "last_name"))}),
+    ("Reaching them", {"fields": (("email", "phone"),)}),
+    (
+        "Address",
+        {
+            "fields": (
+                ("address1", "address2"),
+                ("postcode", "city"),
+                ("state", "country"),
+            )
+        },
+    ),
+]
+
+
+@admin.register(Client)
+class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
+    page = "staff:client"
+    list_display = ("__str__", "contact", "email", "country", "currency", "state", "since")
+    list_filter = (
+        "status",
+        "country",
+        "currency",
+        ("city", FieldTextFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    search_fields = (
+        *("company_name", "first_name", "last_name", "email", "phone", "tax_id"),
+        *("users__email", "postcode"),
+    )
+    ordering = ("-created_at", "-pk")
+    inlines = (ContactInline, MembershipInline)
+    add_fieldsets = (
+        *PROFILE,
+        ("Billing", {"fields": (("currency", "owner_email"),)}),
+        ("Notes", {"fields": ("notes",)}),
+    )
+    fieldsets = (
+        *PROFILE,
+        ("Billing", {"fields": (("currency", "status"),)}),
+        ("Notes", {"fields": ("notes",)}),
+    )
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs["form"] = NewClientForm
+        return super().get_form(request, obj, **kwargs)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return super().get_inlines(request, obj) if obj else ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Invoices and services of a client are all in one currency.
+        return ("currency",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
+        if change:
+            profile = {name: form.cleaned_data[name] for name in form.changed_data}
+            obj.refresh_from_db()
+            actions.update_profile(obj, profile=profile, actor=request.user, at=now())
+            return
+        profile = {name: getattr(obj, name) for name in form.cleaned_data if name != "owner_email"}
+        owner = accounts.user_with(
+            form.cleaned_data["owner_email"], name=f"{obj.first_name} {obj.last_name}"
+        )
+        obj.pk = actions.register_client(owner=owner, profile=profile, at=now()).pk
+        obj.refresh_from_db()
+
+    def log_change(self, request: HttpRequest, obj: Client, message: Any) -> None:
+        """Changes of the client itself are noted by the action; those of inlines here."""
+        inlines = [entry for entry in message if any("name" in part for part in entry.values())]
+        if inlines:
+            super().log_change(request, obj, inlines)
+
+    @display(description="Contact", ordering="last_name")
+    def contact(self, client: Client) -> str:
+        return f"{client.first_name} {client.last_name}"
+
+    @display(description="State", ordering="status")
+    def state(self, client: Client) -> str:
+        if client.billing_problem:
+            return light("failed", "Billing parked")
+        return light(client.status, client.get_status_display())
+
+    @display(description="Client since", ordering="created_at")
+    def since(self, client: Client) -> str:
+        return moment(client.created_at)
