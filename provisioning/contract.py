@@ -218,9 +218,7 @@ class ProductModule(Protocol):
         """Layered checks in order; the first failure ends the list.  Never raises ModuleError."""
 
     @classmethod
-    def observed(
-        cls, server_id: int, service_id: int, state: RemoteState, *, at: datetime
-    ) -> None:
+    def observed(cls, server_id: int, service_id: int, state: RemoteState, *, at: datetime) -> None:
         """Note in the module's own rows what a job just saw, in the job's transaction."""
 
     @classmethod

@@ -32,9 +32,7 @@ def apply(job: Job, state: RemoteState | None, *, at: datetime) -> None:
     if kind == Job.Kind.RESIZE:
         services.set_spec(job.service_id, spec=job.spec, at=at)
     if kind in BECOMES:
-        services.move(
-            job.service_id, to=BECOMES[kind], at=at, reason=job.spec.get("reason", "")
-        )
+        services.move(job.service_id, to=BECOMES[kind], at=at, reason=job.spec.get("reason", ""))
     audit.record(
         f"job.{kind}",
         job.service,

@@ -64,9 +64,7 @@ def connect(
     )
 
 
-def _log(
-    exchange: Exchange, *, server_id: int, job_id: int | None, service_id: int | None
-) -> None:
+def _log(exchange: Exchange, *, server_id: int, job_id: int | None, service_id: int | None) -> None:
     ModuleLog.objects.create(
         at=now(),
         server_id=server_id,

@@ -90,12 +90,16 @@ def _claim(job_id: int, *, at: datetime) -> str | None:
     token = str(uuid4())
     try:
         with transaction.atomic():
-            taken = _claimable(at).filter(pk=job_id).update(
-                status=Job.Status.RUNNING,
-                lease_until=at + timedelta(seconds=settings.JOB_LEASE_S),
-                lease_token=token,
-                attempts=F("attempts") + 1,
-                started_at=at,
+            taken = (
+                _claimable(at)
+                .filter(pk=job_id)
+                .update(
+                    status=Job.Status.RUNNING,
+                    lease_until=at + timedelta(seconds=settings.JOB_LEASE_S),
+                    lease_token=token,
+                    attempts=F("attempts") + 1,
+                    started_at=at,
+                )
             )
     except IntegrityError:
         # Another job of the same service started in this very moment.

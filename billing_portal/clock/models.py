@@ -1,5 +1,7 @@
 """How far the portal's clock stands from the real one.  Only ever a row in a simulation."""
 
+from typing import ClassVar
+
 from django.db import models
 
 
@@ -9,7 +11,7 @@ class ClockOffset(models.Model):
     offset = models.DurationField(help_text="Added to the real time.")
 
     class Meta:
-        constraints = [
+        constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(pk=1), name="one_clock_offset"),
         ]
 

@@ -79,7 +79,9 @@ def close_window(service_id: int, *, window: Period, at: datetime) -> None:
     )
 
 
-def issue(client: Client, draft: DraftInvoice, *, at: datetime, actor: User | None = None) -> Invoice:
+def issue(
+    client: Client, draft: DraftInvoice, *, at: datetime, actor: User | None = None
+) -> Invoice:
     """Turn a draft into an invoice with a number, in one transaction, and queue its mail.
 
     Raises IntegrityError if a line's period was billed meanwhile.

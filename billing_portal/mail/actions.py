@@ -56,7 +56,7 @@ def send(
 
 
 def ensure_templates() -> list[str]:
-    """Add the default templates that are missing; edited ones are left alone.  Returns new names."""
+    """Add the default templates that are missing, and return their names; keep edited ones."""
     return [name for name in DEFAULT_TEMPLATES if _ensure(name)[1]]
 
 

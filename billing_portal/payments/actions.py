@@ -112,9 +112,7 @@ def _allocate(payment: Transaction, invoice: Invoice, *, at: datetime) -> bool:
     part = min(payment.amount, invoice.balance)
     if invoice.status != InvoiceStatus.UNPAID or part <= 0:
         return False
-    Allocation.objects.create(
-        transaction=payment, invoice=invoice, amount=part, allocated_at=at
-    )
+    Allocation.objects.create(transaction=payment, invoice=invoice, amount=part, allocated_at=at)
     return invoices.add_payment(invoice, part, at=at)
 
 

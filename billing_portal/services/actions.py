@@ -70,16 +70,16 @@ def move(
         if before == to:
             return service
         if to not in TRANSITIONS[before]:
-            raise TransitionRefused(f"{service} is {before.label.lower()} and cannot become {to.label.lower()}.")
+            raise TransitionRefused(
+                f"{service} is {before.label.lower()} and cannot become {to.label.lower()}."
+            )
         service.status = to
         service.suspension_reason = reason if to == ServiceStatus.SUSPENDED else ""
         if to == ServiceStatus.ACTIVE:
             service.activated_at = service.activated_at or at
         if to in ENDED:
             service.ended_at = at
-        service.save(
-            update_fields=["status", "suspension_reason", "activated_at", "ended_at"]
-        )
+        service.save(update_fields=["status", "suspension_reason", "activated_at", "ended_at"])
         audit.record(
             f"service.{to}",
             service,

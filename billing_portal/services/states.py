@@ -35,6 +35,11 @@ TRANSITIONS: dict[ServiceStatus, frozenset[ServiceStatus]] = {
 }
 
 ENDED = frozenset(
-    {ServiceStatus.TERMINATED, ServiceStatus.CANCELLED, ServiceStatus.COMPLETED, ServiceStatus.FRAUD}
+    {
+        ServiceStatus.TERMINATED,
+        ServiceStatus.CANCELLED,
+        ServiceStatus.COMPLETED,
+        ServiceStatus.FRAUD,
+    }
 )
 """States in which nothing new is billed in advance."""

@@ -174,7 +174,9 @@ def _draft(
     return draft if draft and draft.total else None
 
 
-def _advance_items(running: Iterable[Service], *, at: datetime) -> list[advance_billing.RecurringItem]:
+def _advance_items(
+    running: Iterable[Service], *, at: datetime
+) -> list[advance_billing.RecurringItem]:
     return [
         item
         for service in running

@@ -7,14 +7,14 @@ the default broker is a queue in memory.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from celery import Celery, current_app
+from celery import Celery
 from celery.beat import EmbeddedService
-from celery.worker import WorkController, state
+from celery.worker import WorkController
 from django.conf import settings
 from waitress import create_server, wasyncore
 from waitress.server import TcpWSGIServer
@@ -72,7 +72,7 @@ def web(server: TcpWSGIServer) -> Iterator[None]:
 
 
 @contextmanager
-def worker(app: Celery | None = None) -> Iterator[threading.Thread]:
+def worker(app: Celery) -> Iterator[threading.Thread]:
     """Carry out tasks.  Running ones get a few seconds to end after the block.
 
     A task that takes longer keeps the yielded thread alive; its job is taken over when
@@ -80,7 +80,7 @@ def worker(app: Celery | None = None) -> Iterator[threading.Thread]:
     """
     ready = threading.Event()
     controller = WorkController(
-        app=app or current_app,
+        app=app,
         pool_cls="threads",
         concurrency=WORKER_THREADS,
         ready_callback=lambda consumer: ready.set(),
@@ -94,16 +94,15 @@ def worker(app: Celery | None = None) -> Iterator[threading.Thread]:
     try:
         yield thread
     finally:
-        state.should_stop = 0
+        app.control.shutdown(destination=[controller.hostname])
         thread.join(STOP_TIMEOUT_S)
-        state.should_stop = None
 
 
 @contextmanager
-def beat(app: Celery | None = None) -> Iterator[None]:
+def beat(app: Celery) -> Iterator[None]:
     """Send scheduled tasks; a file in DATA_DIR remembers when each was last sent."""
     path = settings.DATA_DIR / "beat-schedule"
-    service = EmbeddedService(app or current_app, thread=True, schedule_filename=str(path))
+    service = EmbeddedService(app, thread=True, schedule_filename=str(path))
     service.start()
     try:
         yield
@@ -118,6 +117,16 @@ def sandboxes() -> Iterator[None]:
         _serving(backups_sandbox.serve, settings.SANDBOX_BACKUPS_URL, "sandbox-backups.json"),
         _serving(pbx_sandbox.serve, settings.SANDBOX_PBX_URL, "sandbox-pbx.json"),
     ):
+        yield
+
+
+@contextmanager
+def sandboxes_unless_served() -> Iterator[None]:
+    """Both vendor stand-ins for the block: those already running, else our own."""
+    with ExitStack() as ours:
+        # A taken port is a running portal's sandbox, which serves this process as well.
+        with suppress(AddressInUse):
+            ours.enter_context(sandboxes())
         yield
 
 

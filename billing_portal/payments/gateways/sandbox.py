@@ -13,7 +13,7 @@ from billing_portal.payments.contract import (
 
 
 class TestGateway:
-    """Its events are {"type": "paid" | "declined", "invoice_id", "payment_id", "amount", "currency"}."""
+    """Events: {"type": "paid" or "declined", "invoice_id", "payment_id", "amount", "currency"}."""
 
     key = "test"
     name = "Test payment"

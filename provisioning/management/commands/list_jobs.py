@@ -50,4 +50,3 @@ def _row(job: Job) -> dict[str, Any]:
         "due_at": job.due_at.isoformat(timespec="seconds"),
         "last_error": job.last_error,
     }
-

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery import current_app
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIHandler
@@ -48,8 +49,8 @@ class Command(BaseCommand):
                 if not no_sandboxes:
                     parts.enter_context(embedded.sandboxes())
                 self._set_up()
-                worker = parts.enter_context(embedded.worker())
-                parts.enter_context(embedded.beat())
+                worker = parts.enter_context(embedded.worker(current_app))
+                parts.enter_context(embedded.beat(current_app))
                 parts.enter_context(embedded.web(server))
                 self._announce(port)
                 while worker.is_alive():
