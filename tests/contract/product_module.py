@@ -340,7 +340,8 @@ class ProductModuleContract:
         module.list_accounts()
         module.terminate(state.remote_id)
 
-        assert {"GET", "POST"} <= {exchange.action.split()[0] for exchange in exchanges}
+        methods = {exchange.action.split()[0] for exchange in exchanges}
+        assert {"GET", "DELETE"} <= methods and methods & {"POST", "PUT"}
         assert all(exchange.status and exchange.duration_ms >= 0 for exchange in exchanges)
         secrets = [*secrets_in(state.credentials), *access.credentials.values()]
         written = repr(exchanges)
