@@ -320,6 +320,7 @@ LOGGING = {
     "loggers": {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        "pbx.agent.access": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
         "fpdf": {"level": "WARNING"},
     },
