@@ -30,6 +30,7 @@ def _on_sqlite(arguments: Sequence[str]) -> int:
 
 def _on_postgres(arguments: Sequence[str]) -> int:
     print("\n== PostgreSQL", flush=True)
+    arguments = [*arguments, "--require", "postgres"]
     if url := _given_url():
         return _pytest(arguments, url=url)
     with temporary_postgres() as url:
