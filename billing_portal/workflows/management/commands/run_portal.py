@@ -6,18 +6,19 @@ import signal
 import sys
 from argparse import ArgumentParser
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 from celery import current_app
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from billing_portal.workflows import embedded
+from billing_portal.accounts.models import User
+from billing_portal.workflows import demo_cast, embedded
 
 LIVENESS_S = 1
 LOG_LEVELS = {"celery": "WARNING", "kombu": "ERROR", "waitress": "ERROR"}
@@ -47,12 +48,13 @@ class Command(BaseCommand):
                 # Ports first: a taken one comes to light before anything is set up.
                 server = embedded.bind_web(WSGIHandler(), port=port)
                 if not no_sandboxes:
+                    _forget_unfinished_sandboxes()
                     parts.enter_context(embedded.sandboxes())
                 self._set_up()
                 worker = parts.enter_context(embedded.worker(current_app))
                 parts.enter_context(embedded.beat(current_app))
                 parts.enter_context(embedded.web(server))
-                self._announce(port)
+                self._announce(port, sandboxes=not no_sandboxes)
                 while worker.is_alive():
                     Event().wait(LIVENESS_S)
                 raise CommandError("The worker ended unexpectedly; see the log above.")
@@ -64,17 +66,51 @@ class Command(BaseCommand):
             self._leave_now()
 
     def _set_up(self) -> None:
-        self.stdout.write("Setting up ...")
+        """Migrate, and in an empty demo portal live through its past."""
+        self.stdout.write("Setting up the portal ...")
         call_command("migrate", verbosity=0, interactive=False)
-        if settings.DEMO and not get_user_model().objects.exists():
-            call_command("seed_demo")
+        if not settings.DEMO:
+            return
+        if _unfinished_demo().exists():
+            call_command("flush", verbosity=0, interactive=False)
+        if not User.objects.exists():
+            self.stdout.write("Playing the demo's past ...")
+            _unfinished_demo().touch()
+            call_command("seed_demo", stdout=self.stdout)
+            _unfinished_demo().unlink()
 
-    def _announce(self, port: int) -> None:
+    def _announce(self, port: int, *, sandboxes: bool) -> None:
         portal = f"http://{embedded.LOOPBACK}:{port}"
-        self.stdout.write(f"\n  Client area  {portal}/\n  Staff        {portal}/staff/")
+        rows = [("Client area", f"{portal}/"), ("Staff", f"{portal}/staff/")]
+        if sandboxes:
+            rows += [
+                ("Backups sandbox", settings.SANDBOX_BACKUPS_URL),
+                ("PBX sandbox", settings.SANDBOX_PBX_URL),
+            ]
+        if settings.DEMO:
+            rows.append(("Staff log-in", demo_cast.ADMIN_EMAIL))
+            rows += [("Client log-in", f"{c.email}  ({c.name})") for c in demo_cast.DEMO.customers]
+            rows.append(("Password of all", demo_cast.PASSWORD))
+        self.stdout.write("\nThe portal is ready.  Ctrl-C stops it.\n")
+        for label, value in rows:
+            self.stdout.write(f"  {label:<17}{value}")
+        self.stdout.write(f"\nEverything it keeps is in {settings.DATA_DIR}; mails are in mail/.\n")
+        self.stdout.flush()
 
     def _leave_now(self) -> None:
         """End although a task still runs: its job's lease runs out and it is done again."""
         self.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _unfinished_demo() -> Path:
+    """A file that exists while the demo's past is played: if it is found, that was broken off."""
+    return Path(settings.DATA_DIR) / "demo-unfinished"
+
+
+def _forget_unfinished_sandboxes() -> None:
+    """A demo that starts over must not find what the first attempt bought."""
+    if _unfinished_demo().exists():
+        for state in Path(settings.DATA_DIR).glob("sandbox-*.json"):
+            state.unlink()
