@@ -48,7 +48,7 @@ class RemoteBackupsClient:
     """
 
     def __init__(self, access: ServerAccess, *, timeout: httpx.Timeout = TIMEOUT) -> None:
-        self._token = access.credentials["api_token"]
+        self._token = access.credentials["token"]
         self._record = access.record
         if not _TOKEN.fullmatch(self._token):
             raise CredentialsRejected("The API token is empty or holds a space or a line break.")

@@ -94,7 +94,7 @@ class BackupSettingsForm(forms.Form):
 class BackupServerForm(forms.Form):
     """How to get into one reseller account."""
 
-    api_token = forms.CharField(
+    token = forms.CharField(
         label="API token",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
         validators=[

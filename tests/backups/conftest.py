@@ -38,7 +38,7 @@ def exchanges() -> list[Exchange]:
 def access(
     sandbox: SandboxServer, remote: SandboxControl, exchanges: list[Exchange]
 ) -> ServerAccess:
-    return ServerAccess(1, sandbox.url, {"api_token": DEMO_TOKEN}, exchanges.append)
+    return ServerAccess(1, sandbox.url, {"token": DEMO_TOKEN}, exchanges.append)
 
 
 @pytest.fixture

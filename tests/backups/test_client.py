@@ -158,7 +158,7 @@ def test_a_refusal_may_be_a_single_sentence(client):
 
 
 def test_an_unknown_token_is_refused_by_name(access):
-    stranger = RemoteBackupsClient(replace(access, credentials={"api_token": "stranger"}))
+    stranger = RemoteBackupsClient(replace(access, credentials={"token": "stranger"}))
 
     with pytest.raises(CredentialsRejected, match="401 Unauthorized"):
         stranger.list_datastores()

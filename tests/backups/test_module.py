@@ -325,7 +325,7 @@ def test_what_is_no_address_is_the_first_layer_to_fail(access, base_url):
 
 
 def test_a_wrong_token_fails_at_the_token(access):
-    wrong = replace(access, credentials={"api_token": "wrong-token"})
+    wrong = replace(access, credentials={"token": "wrong-token"})
 
     assert failure(wrong) == (
         "Token",
@@ -358,7 +358,7 @@ def test_an_outage_fails_at_the_api_without_doubting_the_address(access, remote)
 
 
 def test_a_token_with_a_line_break_is_refused_before_it_is_sent(access, remote):
-    broken = replace(access, credentials={"api_token": f"{DEMO_TOKEN}\n"})
+    broken = replace(access, credentials={"token": f"{DEMO_TOKEN}\n"})
 
     with pytest.raises(CredentialsRejected, match="line break") as caught:
         RemoteBackupsModule(broken).list_accounts()
