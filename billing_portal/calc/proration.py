@@ -3,6 +3,7 @@
 The price buys one GB (10**9 bytes) for a whole period, however many hours that has.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,7 +75,7 @@ def prorate_sizes(
         raise ValueError("Size changes must be in time order.")
     rate = exact(price_per_gb) / period.microseconds
     segments = []
-    for change, later in pairwise([*changes, SizeChange(period.end, 0)]):
+    for change, later in pairwise([*_standing_in(period, changes), SizeChange(period.end, 0)]):
         span = period.overlap(change.at, later.at)
         if span and change.size_gb:
             amount = rate * exact(change.size_gb) * span.microseconds
@@ -93,3 +94,10 @@ def average_gb(segments: Iterable[Segment], period: Period) -> Fraction:
         (exact(segment.size_gb) * segment.period.microseconds for segment in segments), Fraction()
     )
     return gb_microseconds / period.microseconds
+
+
+def _standing_in(period: Period, changes: Sequence[SizeChange]) -> Sequence[SizeChange]:
+    """The change `period` starts under, and those inside it."""
+    first = bisect_right(changes, period.start, key=lambda change: change.at) - 1
+    end = bisect_left(changes, period.end, key=lambda change: change.at)
+    return changes[max(first, 0) : end]
