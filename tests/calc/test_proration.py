@@ -1,8 +1,10 @@
 """Every size costs exactly as long as it stood."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -138,6 +140,28 @@ def test_a_float_is_refused_as_size_and_as_price():
         SizeChange(hours(0), 500.0)
     with pytest.raises(TypeError, match=r"0\.01 is not exact"):
         prorate_sizes([], period=NOVEMBER, price_per_gb=0.01)
+
+
+VECTORS = json.loads((Path(__file__).parents[1] / "backups/vectors.json").read_text())
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
+def test_known_histories_have_their_known_averages_as_fractions(vector):
+    changes = in_time_order(
+        SizeChange(datetime.fromisoformat(at), Decimal(size_gb))
+        for at, size_gb in vector["history"]
+    )
+    slices = [
+        Period(datetime.fromisoformat(one["start"]), datetime.fromisoformat(one["end"]))
+        for one in vector["slices"]
+    ]
+
+    averages = [
+        average_gb(prorate_sizes(changes, period=one, price_per_gb=PRICE), one) for one in slices
+    ]
+
+    assert averages == [Fraction(one["average_gb"]) for one in vector["slices"]]
+    assert [one.hours for one in slices] == [Fraction(one["hours"]) for one in vector["slices"]]
 
 
 # --- in_time_order ------------------------------------------------------------------------
