@@ -1,7 +1,7 @@
 """Carrying out jobs: claim, call, record.
 
     queued --claim--> running --answered--> done
-       ^                 |  \--refused----> failed   (a person acts: retry or resolve)
+       ^                 |  +--refused----> failed   (a person acts: retry or resolve)
        |                 |
        +--unavailable----+--lease over: another worker claims it
 
