@@ -33,6 +33,9 @@ class EncryptedJSONField(models.TextField):
     reader of the database cannot tell which rows hold secrets.
     """
 
+    _pyi_private_set_type: Any  # for the type checker: any JSON goes in and comes out
+    _pyi_private_get_type: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("default", dict)
         kwargs.setdefault("blank", True)
