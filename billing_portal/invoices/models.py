@@ -5,7 +5,7 @@ changes, except for its status and what was paid.
 """
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from billing_portal.clients.models import Client
 from billing_portal.services.models import Service
 
-MONEY = {"max_digits": 14, "decimal_places": 3}
+MONEY: dict[str, Any] = {"max_digits": 14, "decimal_places": 3}
 """Three places hold every currency's minor unit; amounts are rounded before they are stored."""
 
 
