@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from celery import Celery
-from celery.beat import EmbeddedService
+from celery.beat import Service
 from celery.worker import WorkController
 from django.conf import settings
 from waitress import create_server, wasyncore
@@ -27,6 +27,9 @@ LOOPBACK = "127.0.0.1"
 STOP_TIMEOUT_S = 5
 WEB_THREADS = 8
 WORKER_THREADS = 4
+WORKER_NAME = "embedded@portal"
+BEAT_PAUSE_S = 1
+"""Beat looks at the schedule this often, and can be stopped this fast."""
 
 
 class AddressInUse(PortalError):
@@ -81,6 +84,7 @@ def worker(app: Celery) -> Iterator[threading.Thread]:
     ready = threading.Event()
     controller = WorkController(
         app=app,
+        hostname=WORKER_NAME,
         pool_cls="threads",
         concurrency=WORKER_THREADS,
         ready_callback=lambda consumer: ready.set(),
@@ -94,7 +98,7 @@ def worker(app: Celery) -> Iterator[threading.Thread]:
     try:
         yield thread
     finally:
-        app.control.shutdown(destination=[controller.hostname])
+        app.control.shutdown(destination=[WORKER_NAME])
         thread.join(STOP_TIMEOUT_S)
 
 
@@ -102,12 +106,14 @@ def worker(app: Celery) -> Iterator[threading.Thread]:
 def beat(app: Celery) -> Iterator[None]:
     """Send scheduled tasks; a file in DATA_DIR remembers when each was last sent."""
     path = settings.DATA_DIR / "beat-schedule"
-    service = EmbeddedService(app, thread=True, schedule_filename=str(path))
-    service.start()
+    service = Service(app, max_interval=BEAT_PAUSE_S, schedule_filename=str(path))
+    thread = threading.Thread(target=service.start, name="beat", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         service.stop()
+        thread.join(STOP_TIMEOUT_S)
 
 
 @contextmanager
