@@ -8,12 +8,14 @@ password, so neither is a capability.
 import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django import forms
 
+from billing_portal.calc.periods import Period
 from provisioning.contract import (
     Capability,
     Check,
@@ -27,9 +29,12 @@ from provisioning.contract import (
     ServerAccess,
     ServiceRef,
     Spec,
+    Usage,
 )
 
-from .answers import Datastore, UnexpectedAnswer
+from . import sizes
+from . import usage as storage
+from .answers import Datastore, Rescale, UnexpectedAnswer
 from .client import RemoteBackupsClient
 from .forms import BackupServerForm, BackupSettingsForm, ProductSettings, order_form
 from .limits import check_size
@@ -52,7 +57,9 @@ class RemoteBackupsModule:
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.RESIZE, Capability.METERED}
     )
-    metrics: ClassVar[Sequence[Metric]] = (Metric("storage", "Backup storage", "GB", per=1000),)
+    metrics: ClassVar[Sequence[Metric]] = (
+        Metric(storage.METRIC, "Backup storage", "GB", per=storage.GB_PER_PRICE),
+    )
     settings_form: ClassVar[type[forms.Form]] = BackupSettingsForm
     server_form: ClassVar[type[forms.Form]] = BackupServerForm
 
@@ -124,6 +131,26 @@ class RemoteBackupsModule:
 
     def list_accounts(self) -> list[RemoteState]:
         return sorted(map(_state, self._client.list_datastores()), key=lambda one: one.remote_id)
+
+    def rescale_log(self, remote_id: str, *, days: int) -> list[Rescale]:
+        """The size changes of the last `days` days with their exact moments, in time order."""
+        return self._client.rescale_log(remote_id, days=days)
+
+    @classmethod
+    def observed(cls, server_id: int, service_id: int, state: RemoteState, *, at: datetime) -> None:
+        sizes.record_job(server_id, service_id, sizes.observation(state), at=at)
+
+    @classmethod
+    def removed(cls, server_id: int, remote_id: str, *, at: datetime) -> None:
+        sizes.record_removal(server_id, remote_id, at=at)
+
+    @classmethod
+    def collect_usage(cls, service_id: int, period: Period) -> list[Usage]:
+        return storage.collect_usage(service_id, period)
+
+    @classmethod
+    def usage_charged(cls, service_id: int, usage: Usage, *, charge_id: int) -> None:
+        storage.usage_charged(service_id, usage)
 
     def test_connection(self) -> list[Check]:
         checks = []
