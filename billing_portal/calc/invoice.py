@@ -90,7 +90,7 @@ class DraftLine:
 
 @dataclass(frozen=True, slots=True)
 class DraftInvoice:
-    """Lines ordered by service, then setup, recurring, usage, then period; at least one."""
+    """At least one line, by service, then setup, recurring, usage, then period, then as given."""
 
     currency: str
     lines: tuple[DraftLine, ...]
@@ -243,7 +243,6 @@ def _refuse_duplicates(lines: Sequence[DraftLine]) -> None:
 _KINDS = list(LineKind)
 
 
-def _printing_order(line: DraftLine) -> tuple[int, int, str, int]:
+def _printing_order(line: DraftLine) -> tuple[int, int, str]:
     # The text of two days sorts by time, and so does that of two moments in UTC.
-    period = line.period_start.isoformat()
-    return line.service_id, _KINDS.index(line.kind), period, line.charge_id or 0
+    return line.service_id, _KINDS.index(line.kind), line.period_start.isoformat()

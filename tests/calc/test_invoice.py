@@ -106,7 +106,7 @@ def test_a_draft_says_all_that_will_be_printed():
     assert str(invoice.lines[0].amount) == "10.00"
 
 
-def test_lines_are_ordered_by_service_kind_and_period():
+def test_lines_are_ordered_by_service_kind_and_period_then_as_given():
     later = Period(utc(2026, 11, 1, 0, 0, 0, 1), utc(2026, 12, 1))
     invoice = draft_invoice(
         currency="EUR",
@@ -114,9 +114,11 @@ def test_lines_are_ordered_by_service_kind_and_period():
         recurring=[replace(DECEMBER, service_id=10), JANUARY, DECEMBER],
         charges=[
             replace(STORAGE, charge_id=33, service_id=9),
-            replace(STORAGE, charge_id=32, amount=Decimal(2)),
             replace(STORAGE, charge_id=30, amount=Decimal(3), period=later),
             STORAGE,
+            # A preview numbers the charges that do not exist yet -1, -2, ...
+            replace(STORAGE, charge_id=-1, amount=Decimal(2)),
+            replace(STORAGE, charge_id=-2, amount=Decimal(1)),
         ],
         billed=frozenset(),
     )
@@ -127,6 +129,7 @@ def test_lines_are_ordered_by_service_kind_and_period():
         (7, "recurring", "2027-01-01", "29.95"),
         (7, "usage", "2026-11-01", "8.61"),
         (7, "usage", "2026-11-01", "2.00"),
+        (7, "usage", "2026-11-01", "1.00"),
         (7, "usage", "2026-11-01", "3.00"),
         (9, "usage", "2026-11-01", "8.61"),
         (10, "setup", "2026-12-01", "10.00"),
