@@ -6,7 +6,7 @@ answer; nothing here knows which back end it is.
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -129,7 +129,7 @@ def _list_calls(back_end: BackEnd, request: Request) -> Reply:
 
 def _plain(record: Tenant | Extension | Registration | CallRecord | Status) -> dict[str, Any]:
     """The record as JSON can carry it: uuids and moments as text."""
-    return {name: _plain_value(value) for name, value in asdict(record).items()}
+    return {field.name: _plain_value(getattr(record, field.name)) for field in fields(record)}
 
 
 def _plain_value(value: Any) -> Any:

@@ -7,7 +7,7 @@ once, a suspended tenant has no phones, and rows outlive the tenant they belong 
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from random import Random
 from secrets import choice
@@ -255,9 +255,10 @@ def _by_tenant_and_number(extension: Extension) -> tuple[UUID, int, str]:
 
 
 def _dumped(record: Tenant | Extension | CallRecord) -> dict[str, Any]:
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
     return {
         name: str(value) if isinstance(value, UUID | datetime) else value
-        for name, value in asdict(record).items()
+        for name, value in values.items()
     }
 
 
