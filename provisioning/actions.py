@@ -5,7 +5,6 @@ Order of locks: service, then server, then job.
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -16,9 +15,9 @@ from billing_portal.audit import actions as audit
 from billing_portal.errors import PortalError
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
-from provisioning import registry
-from provisioning.contract import Capability
+from provisioning import outcomes, registry
 from provisioning.models import Job, Placement, Server
+from provisioning.states import ALLOWED, NEEDS
 from provisioning.tasks import run_job
 
 
@@ -34,24 +33,12 @@ class NotSupported(PortalError):
     """The vendor cannot do it."""
 
 
+class RequestKeyTaken(PortalError):
+    """The key names another wish: another service's, or one for something else."""
+
+
 class JobNotFailed(PortalError):
     """Only a failed job can be retried or resolved."""
-
-
-CREATABLE = (ServiceStatus.PENDING,)
-CHANGEABLE = (ServiceStatus.ACTIVE,)
-ALLOWED: dict[str, tuple[ServiceStatus, ...]] = {
-    Job.Kind.SUSPEND: (ServiceStatus.ACTIVE,),
-    Job.Kind.UNSUSPEND: (ServiceStatus.SUSPENDED,),
-    Job.Kind.CHANGE_PASSWORD: (ServiceStatus.ACTIVE,),
-    Job.Kind.TERMINATE: (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED),
-    Job.Kind.REFRESH: (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED),
-}
-NEEDS: dict[str, Capability] = {
-    Job.Kind.SUSPEND: Capability.SUSPEND,
-    Job.Kind.UNSUSPEND: Capability.SUSPEND,
-    Job.Kind.CHANGE_PASSWORD: Capability.CHANGE_PASSWORD,
-}
 
 
 def request_create(
@@ -59,19 +46,20 @@ def request_create(
 ) -> Job:
     """Record that a pending service should exist, choose its server, and queue the work.
 
-    `request_key` names the wish: the same key returns the same job.
-    Raises ServiceNotReady unless the service is pending, NoServerAvailable if it has no
-    place to go.
+    `request_key` names the wish: the same key returns the same job.  While no server has
+    room the job waits among the failed ones, where `retry` looks for room again: what was
+    ordered and paid for is never refused here.
+    Raises ServiceNotReady unless the service is pending.
     """
     with transaction.atomic():
         service = _lock(service_id)
-        if job := _existing(request_key):
+        if job := _existing(request_key, service, Job.Kind.CREATE):
             return job
-        if service.status not in CREATABLE:
-            raise ServiceNotReady(f"{service} is {service.status}; only a pending one is created.")
-        if not Placement.objects.filter(service=service).exists():
-            server = _take_room(service.product.module_key)
-            Placement.objects.create(service=service, server=server)
+        _check_state(service, Job.Kind.CREATE)
+        try:
+            _place(service)
+        except NoServerAvailable as error:
+            return _park(service, error, request_key=request_key, at=at, requested_by=requested_by)
         return _queue(service, Job.Kind.CREATE, service.spec, request_key, at, requested_by)
 
 
@@ -90,13 +78,10 @@ def request_resize(
     """
     with transaction.atomic():
         service = _lock(service_id)
-        if job := _existing(request_key):
+        if job := _existing(request_key, service, Job.Kind.RESIZE):
             return job
-        if service.status not in CHANGEABLE:
-            raise ServiceNotReady(f"{service} is {service.status}; only an active service changes.")
+        _check_possible(service, Job.Kind.RESIZE)
         module = registry.module_class(service.product.module_key)
-        if Capability.RESIZE not in module.capabilities:
-            raise NotSupported(f"{module.name} cannot change a service.")
         module.check_spec(service.product.module_settings, spec)
         return _queue(service, Job.Kind.RESIZE, spec, request_key, at, requested_by)
 
@@ -118,25 +103,28 @@ def request(
     """
     with transaction.atomic():
         service = _lock(service_id)
-        if job := _existing(request_key):
+        if job := _existing(request_key, service, kind):
             return job
-        module = registry.module_class(service.product.module_key)
-        if (needed := NEEDS.get(kind)) and needed not in module.capabilities:
-            raise NotSupported(f"{module.name} cannot {kind.label.lower()}.")
-        if service.status not in ALLOWED[kind]:
-            wish = kind.label.lower()
-            raise ServiceNotReady(f"{service} is {service.status}; {wish} does not apply.")
+        _check_possible(service, kind)
         spec = {"reason": reason} if reason else {}
         return _queue(service, kind, spec, request_key, at, requested_by)
 
 
 def retry(job_id: int, *, at: datetime, actor: User | None = None) -> Job:
-    """Queue a failed job again, with a fresh count of attempts.  Raises JobNotFailed."""
+    """Queue a failed job again, with a fresh count of attempts, and try its server at once.
+
+    Raises JobNotFailed, ServiceNotReady if the service is past it, and NoServerAvailable
+    if there still is no room to create it.
+    """
     with transaction.atomic():
+        service = _lock(Job.objects.values_list("service_id", flat=True).get(pk=job_id))
+        server = _place(service)
         job = _lock_failed(job_id)
+        _check_state(service, Job.Kind(job.kind))
         job.status, job.due_at, job.attempts = Job.Status.QUEUED, at, 0
         job.lease_until, job.finished_at = None, None
         job.save(update_fields=["status", "due_at", "attempts", "lease_until", "finished_at"])
+        Server.objects.filter(pk=server.pk).update(paused_until=None, pause_reason="")
         _note(job, "job.retried", f"{job} queued again", at=at, actor=actor)
         nudge(job)
         return job
@@ -152,10 +140,22 @@ def resolve(job_id: int, *, at: datetime, actor: User | None, reason: str) -> Jo
         return job
 
 
+def give_up_place(service_id: int, *, at: datetime) -> None:
+    """Free the room kept for a service that was never created and never will be."""
+    Placement.objects.filter(service_id=service_id, remote_id="", removed_at__isnull=True).update(
+        removed_at=at
+    )
+
+
 def nudge(job: Job) -> None:
     """Ring the bell once the job is committed.  A lost ring costs a minute, not the job."""
+
+    def ring() -> None:
+        run_job.delay(job_id=job.pk)
+
     # Robust: with the broker down the sweep finds the job, and the person sees no error.
-    transaction.on_commit(partial(run_job.delay, job_id=job.pk), robust=True)
+    # (A named function, because Django cannot name a `partial` in its log and fails.)
+    transaction.on_commit(ring, robust=True)
 
 
 def _lock(service_id: int) -> Service:
@@ -164,8 +164,28 @@ def _lock(service_id: int) -> Service:
     )
 
 
-def _existing(request_key: str) -> Job | None:
-    return Job.objects.filter(request_key=request_key).first()
+def _existing(request_key: str, service: Service, kind: Job.Kind) -> Job | None:
+    job = Job.objects.filter(request_key=request_key).first()
+    if job and (job.service_id, job.kind) != (service.pk, kind):
+        raise RequestKeyTaken("This form was already used for something else. Please start again.")
+    return job
+
+
+def _check_possible(service: Service, kind: Job.Kind) -> None:
+    """Whether an existing remote object may be asked for it."""
+    module = registry.module_class(service.product.module_key)
+    if (needed := NEEDS.get(kind)) and needed not in module.capabilities:
+        raise NotSupported(f"{module.name} cannot {kind.label.lower()}.")
+    _check_state(service, kind)
+    standing = Placement.objects.filter(service=service, removed_at__isnull=True)
+    if not standing.exclude(remote_id="").exists():
+        raise ServiceNotReady(f"{service} has nothing at the vendor.")
+
+
+def _check_state(service: Service, kind: Job.Kind) -> None:
+    if service.status not in ALLOWED[kind]:
+        state = ServiceStatus(service.status).label.lower()
+        raise ServiceNotReady(f"{service} is {state}; {kind.label.lower()} does not apply.")
 
 
 def _queue(
@@ -183,10 +203,39 @@ def _queue(
         request_key=request_key,
         due_at=at,
         created_at=at,
-        requested_by=requested_by,
+        requested_by=requested_by[:150],
     )
     nudge(job)
     return job
+
+
+def _park(
+    service: Service, error: PortalError, *, request_key: str, at: datetime, requested_by: str
+) -> Job:
+    """A creation that cannot even be tried, left for a person among the failed jobs."""
+    job = Job.objects.create(
+        service=service,
+        kind=Job.Kind.CREATE,
+        spec=service.spec,
+        request_key=request_key,
+        status=Job.Status.FAILED,
+        last_error=str(error),
+        due_at=at,
+        created_at=at,
+        finished_at=at,
+        requested_by=requested_by[:150],
+    )
+    outcomes.failed(job, str(error), at=at)
+    return job
+
+
+def _place(service: Service) -> Server:
+    """The server the service is on, chosen now if it has none yet."""
+    placement = Placement.objects.select_related("server").filter(service=service).first()
+    if placement is None:
+        server = _take_room(service.product.module_key)
+        placement = Placement.objects.create(service=service, server=server)
+    return placement.server
 
 
 def _take_room(module_key: str) -> Server:

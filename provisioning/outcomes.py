@@ -1,7 +1,6 @@
 """What a finished job means for the placement, the service and the client."""
 
 from datetime import datetime
-from typing import Any
 
 from billing_portal.audit import actions as audit
 from billing_portal.clients.notices import notify
@@ -10,39 +9,36 @@ from billing_portal.services.states import ServiceStatus
 from provisioning import registry
 from provisioning.contract import RemoteState
 from provisioning.models import Job, Placement
-
-BECOMES: dict[str, ServiceStatus] = {
-    Job.Kind.CREATE: ServiceStatus.ACTIVE,
-    Job.Kind.UNSUSPEND: ServiceStatus.ACTIVE,
-    Job.Kind.SUSPEND: ServiceStatus.SUSPENDED,
-    Job.Kind.TERMINATE: ServiceStatus.TERMINATED,
-}
+from provisioning.states import BECOMES
 
 
 def apply(job: Job, state: RemoteState | None, *, at: datetime) -> None:
     """Record the answer and move the service, in the caller's transaction."""
-    kind = Job.Kind(job.kind)
+    kind, service = Job.Kind(job.kind), job.service
+    before, reason = service.status, job.spec.get("reason", "")
     if state is not None:
-        _describe(job.service.placement, state, at=at)
-        registry.module_class(job.service.product.module_key).observed(
-            job.service.placement.server_id, job.service_id, state, at=at
+        _describe(service.placement, state, at=at)
+        registry.module_class(service.product.module_key).observed(
+            service.placement.server_id, service.pk, state, at=at
         )
     if kind == Job.Kind.TERMINATE:
-        _remove(job.service.placement, at=at)
+        _remove(service.placement, at=at)
     if kind == Job.Kind.RESIZE:
-        services.set_spec(job.service_id, spec=job.spec, at=at)
+        services.set_spec(service.pk, spec=job.spec, at=at)
     if kind in BECOMES:
-        services.move(job.service_id, to=BECOMES[kind], at=at, reason=job.spec.get("reason", ""))
+        services.move(service.pk, to=BECOMES[kind], at=at, reason=reason)
     audit.record(
         f"job.{kind}",
-        job.service,
+        service,
         summary=f"{kind.label} done",
         at=at,
-        client_id=job.service.client_id,
-        details={"job": job.pk, "attempts": job.attempts},
+        client_id=service.client_id,
+        details={"job": job.pk, "attempts": job.attempts, "requested_by": job.requested_by},
     )
     if kind == Job.Kind.CREATE:
         _welcome(job, at=at)
+    if kind == Job.Kind.SUSPEND and before != ServiceStatus.SUSPENDED:
+        _say_suspended(job, reason, at=at)
 
 
 def failed(job: Job, error: str, *, at: datetime) -> None:
@@ -53,24 +49,30 @@ def failed(job: Job, error: str, *, at: datetime) -> None:
         summary=f"{Job.Kind(job.kind).label} failed: {error}",
         at=at,
         client_id=job.service.client_id,
-        details={"job": job.pk},
+        details={"job": job.pk, "attempts": job.attempts, "requested_by": job.requested_by},
     )
 
 
 def _describe(placement: Placement, state: RemoteState, *, at: datetime) -> None:
-    placement.remote_id = state.remote_id
-    placement.remote_name = state.name
-    placement.spec = dict(state.spec)
-    placement.details = dict(state.details)
-    placement.suspended = state.suspended
-    placement.placed_at = placement.placed_at or at
-    placement.seen_at = at
+    fields = {
+        "remote_id": state.remote_id,
+        "remote_name": state.name,
+        "spec": dict(state.spec),
+        "details": dict(state.details),
+        "suspended": state.suspended,
+        "placed_at": placement.placed_at or at,
+        "seen_at": at,
+    }
     if state.credentials:
-        placement.credentials = dict(state.credentials)
-    placement.save()
+        fields["credentials"] = dict(state.credentials)
+    for name, value in fields.items():
+        setattr(placement, name, value)
+    placement.save(update_fields=fields)
 
 
 def _remove(placement: Placement, *, at: datetime) -> None:
+    if placement.removed_at:
+        return
     placement.removed_at = at
     placement.credentials = {}
     placement.save(update_fields=["removed_at", "credentials"])
@@ -80,10 +82,16 @@ def _remove(placement: Placement, *, at: datetime) -> None:
 
 def _welcome(job: Job, *, at: datetime) -> None:
     service = job.service
-    context: dict[str, Any] = {
+    context = {
         "service": str(service),
         "product": service.product.name,
         "summary": registry.module_class(service.product.module_key).summarise(service.spec),
         "path": f"/services/{service.pk}/",
     }
     notify(service.client, "service_active", key=str(service.pk), context=context, at=at)
+
+
+def _say_suspended(job: Job, reason: str, *, at: datetime) -> None:
+    service = job.service
+    context = {"service": str(service), "reason": reason, "path": f"/services/{service.pk}/"}
+    notify(service.client, "service_suspended", key=f"job {job.pk}", context=context, at=at)

@@ -4,7 +4,8 @@
 entry-point group `billing_portal.modules`.  Nothing here imports a module by name.
 """
 
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, cast
 
@@ -55,10 +56,21 @@ def module_choices() -> list[tuple[str, str]]:
 
 
 def connect(
-    server: Server, *, job_id: int | None = None, service_id: int | None = None
+    server: Server,
+    *,
+    job_id: int | None = None,
+    service_id: int | None = None,
+    after_exchange: Callable[[], None] = lambda: None,
 ) -> ProductModule:
-    """The server's module, ready to call; every exchange goes to the module log."""
-    record = partial(_log, server_id=server.pk, job_id=job_id, service_id=service_id)
+    """The server's module, ready to call; every exchange goes to the module log.
+
+    `after_exchange` is called after each and may raise to stop the module.
+    """
+
+    def record(exchange: Exchange) -> None:
+        _log(exchange, server_id=server.pk, job_id=job_id, service_id=service_id)
+        after_exchange()
+
     return module_class(server.module_key)(
         ServerAccess(server.pk, server.base_url, dict(server.credentials), record)
     )
