@@ -14,7 +14,8 @@ from django.template.response import TemplateResponse
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from billing_portal.admin_frame import PortalAdmin, ReadOnlyAdmin, amount, light, moment
+from billing_portal.admin_frame import PortalAdmin, ReadOnlyAdmin
+from billing_portal.admin_print import amount, light, moment
 from billing_portal.clock.reading import now
 from provisioning import registry
 from provisioning.forms import ServerForm

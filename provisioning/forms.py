@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from billing_portal.admin_frame import dress
+from billing_portal.admin_print import dress
 from provisioning import registry
 from provisioning.models import Server
 

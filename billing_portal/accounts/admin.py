@@ -16,7 +16,8 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from billing_portal.accounts.models import User
-from billing_portal.admin_frame import PortalAdmin, light, moment
+from billing_portal.admin_frame import PortalAdmin
+from billing_portal.admin_print import light, moment
 
 for model in (Group, EmailAddress, Authenticator):
     admin.site.unregister(model)

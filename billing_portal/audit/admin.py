@@ -8,7 +8,8 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from billing_portal.admin_frame import ReadOnlyAdmin, moment
+from billing_portal.admin_frame import ReadOnlyAdmin
+from billing_portal.admin_print import moment
 from billing_portal.audit.models import Entry
 
 

@@ -12,7 +12,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminEmailInputWidget
 
 from billing_portal.accounts import actions as accounts
-from billing_portal.admin_frame import PortalAdmin, light, moment
+from billing_portal.admin_frame import PortalAdmin
+from billing_portal.admin_print import light, moment
 from billing_portal.clients import actions
 from billing_portal.clients.models import Client, Contact, Membership, Permission
 from billing_portal.clock.reading import now

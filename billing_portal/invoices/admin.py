@@ -12,7 +12,8 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import RangeDateFilter, RangeDateTimeFilter, RangeNumericFilter
 from unfold.decorators import display
 
-from billing_portal.admin_frame import ReadOnlyAdmin, amount, day, light, moment
+from billing_portal.admin_frame import ReadOnlyAdmin
+from billing_portal.admin_print import amount, day, light, moment
 from billing_portal.calc.periods import local_date
 from billing_portal.clock.reading import now
 from billing_portal.invoices.amounts import format_amount

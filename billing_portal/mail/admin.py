@@ -5,28 +5,17 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from post_office.models import STATUS, Attachment, Email, EmailTemplate, Log
+from post_office.models import Attachment, Email, EmailTemplate, Log
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from billing_portal.admin_frame import PortalAdmin, ReadOnlyAdmin, light, moment
+from billing_portal.admin_frame import PortalAdmin, ReadOnlyAdmin
+from billing_portal.admin_print import mail_light, moment
 from billing_portal.mail.models import ClientMail
 
 for model in (Email, Log, EmailTemplate, Attachment):
     admin.site.unregister(model)
-
-STATES = {
-    STATUS.sent: ("sent", "Sent"),
-    STATUS.failed: ("failed", "Failed"),
-    STATUS.queued: ("queued", "Waiting"),
-    STATUS.requeued: ("requeued", "Trying again"),
-}
-
-
-def mail_light(email: Email) -> str:
-    """Whether a mail went out."""
-    return light(*STATES.get(email.status, ("queued", "Waiting")))
 
 
 @admin.register(ClientMail)

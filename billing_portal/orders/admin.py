@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from billing_portal.admin_frame import ReadOnlyAdmin, amount, light, moment
+from billing_portal.admin_frame import ReadOnlyAdmin
+from billing_portal.admin_print import amount, light, moment
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.orders.models import Order
 from billing_portal.services.states import ServiceStatus

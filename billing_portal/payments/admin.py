@@ -12,7 +12,8 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
 from unfold.decorators import display
 
-from billing_portal.admin_frame import ReadOnlyAdmin, amount, light, moment
+from billing_portal.admin_frame import ReadOnlyAdmin
+from billing_portal.admin_print import amount, light, moment
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.payments.models import Transaction, WebhookEvent
 

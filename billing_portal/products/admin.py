@@ -8,7 +8,8 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from billing_portal.admin_frame import PortalAdmin, light
+from billing_portal.admin_frame import PortalAdmin
+from billing_portal.admin_print import light
 from billing_portal.products.models import ProductGroup
 
 

@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from billing_portal.admin_frame import PortalAdmin, amount, day, light
+from billing_portal.admin_frame import PortalAdmin
+from billing_portal.admin_print import amount, day, light
 from billing_portal.calc.money import round_money
 from billing_portal.clock.reading import now
 from billing_portal.services import actions

@@ -19,7 +19,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from billing_portal.admin_frame import PortalAdmin, amount, light
+from billing_portal.admin_frame import PortalAdmin
+from billing_portal.admin_print import amount, light
 from billing_portal.calc.money import UnknownCurrency, minor_units, round_money
 from billing_portal.products.models import Price, Product, UsagePrice
 from billing_portal.services.states import ServiceStatus
