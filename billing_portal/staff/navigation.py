@@ -104,6 +104,14 @@ def _groups() -> list[tuple[str, list[Item]]]:
             ],
         ),
         (
+            "Usage",
+            [
+                _list("Datastores", "database", "backups", "datastore"),
+                _list("Calls", "call", "pbx", "call"),
+                _list("Tariffs", "sell", "pbx", "tariff"),
+            ],
+        ),
+        (
             "Catalogue",
             [
                 _list("Products", "inventory_2", "products", "product"),

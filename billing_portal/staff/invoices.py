@@ -1,0 +1,98 @@
+"""An invoice's page: lines with their evidence, payments, mails, and the PDF."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+
+from billing_portal.audit.queries import history_of
+from billing_portal.calc.periods import local_date
+from billing_portal.clock.reading import now
+from billing_portal.errors import PortalError
+from billing_portal.invoices import actions, queries
+from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
+from billing_portal.invoices.pdf import invoice_pdf
+from billing_portal.mail.models import ClientMail
+from billing_portal.payments import queries as payments
+from billing_portal.staff.forms import ReasonForm
+from billing_portal.staff.page import Crumb, show, staff_page
+
+
+def crumbs(invoice: Invoice | None = None) -> tuple[Crumb, ...]:
+    path = [Crumb("Invoices", reverse("admin:invoices_invoice_changelist"))]
+    if invoice:
+        path.append(Crumb(invoice.number, reverse("staff:invoice", args=[invoice.pk])))
+    return tuple(path)
+
+
+@staff_page("invoices.view_invoice")
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    """What is billed and why, what was paid, and which mails told the client."""
+    invoice = _invoice(pk)
+    lines = list(queries.lines_of(invoice))
+    mails = ClientMail.objects.filter(client_ref=invoice.client_id, key__in=_mail_keys(invoice))
+    context = {
+        "invoice": invoice,
+        "today": local_date(now(), settings.SELLER_TIMEZONE),
+        "lines": lines,
+        "allocations": payments.allocations_of(pk),
+        "mails": mails.select_related("email"),
+        "history": history_of(invoice),
+        "can_cancel": _is_cancellable(invoice, lines),
+    }
+    title = invoice.number
+    return show(request, "staff/invoice.html", title=title, crumbs=crumbs(), context=context)
+
+
+@staff_page("invoices.view_invoice")
+def pdf(request: HttpRequest, pk: int) -> HttpResponse:
+    """The invoice as the client gets it."""
+    invoice = _invoice(pk)
+    name = f'inline; filename="{invoice.number}.pdf"'
+    return HttpResponse(
+        invoice_pdf(invoice),
+        content_type="application/pdf",
+        headers={"Content-Disposition": name},
+    )
+
+
+@staff_page("invoices.add_invoice")
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Void an invoice nobody paid, so that its periods can be billed again."""
+    invoice = _invoice(pk)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            actions.cancel(pk, reason=form.cleaned_data["reason"], at=now(), actor=request.user)
+        except PortalError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{invoice.number} is cancelled. It is no longer owed.")
+            return redirect("staff:invoice", pk=pk)
+    context = {"invoice": invoice, "form": form}
+    return show(
+        request,
+        "staff/cancel_invoice.html",
+        title="Cancel",
+        crumbs=crumbs(invoice),
+        context=context,
+    )
+
+
+def _invoice(pk: int) -> Invoice:
+    return get_object_or_404(Invoice.objects.select_related("client", "order"), pk=pk)
+
+
+def _is_cancellable(invoice: Invoice, lines: list[InvoiceLine]) -> bool:
+    is_open = invoice.status == InvoiceStatus.UNPAID and not invoice.paid_amount
+    return is_open and all(line.kind != InvoiceLine.Kind.USAGE for line in lines)
+
+
+def _mail_keys(invoice: Invoice) -> list[str]:
+    """The keys under which mails about this invoice are sent once."""
+    transactions = invoice.allocations.values_list("transaction_id", flat=True)
+    return [
+        f"invoice_issued:{invoice.pk}",
+        *(f"payment_received:{pk}" for pk in transactions),
+    ]

@@ -1,0 +1,70 @@
+"""What every page of ours in the dashboard has: a permission, a frame and a way to fail well."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from billing_portal.errors import PortalError
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """A step on the way to a page."""
+
+    title: str
+    address: str
+
+
+def staff_page(*permissions: str) -> Callable[[View], View]:
+    """A page for staff who have all `permissions`; others get 403, strangers the log-in."""
+
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.has_perms(permissions):  # type: ignore[union-attr]
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return admin.site.admin_view(guarded)
+
+    return guard
+
+
+def show(
+    request: HttpRequest,
+    template: str,
+    *,
+    title: str,
+    crumbs: tuple[Crumb, ...] = (),
+    context: Mapping[str, Any],
+    status: int = 200,
+) -> HttpResponse:
+    """The page in the dashboard's frame."""
+    frame = {
+        **admin.site.each_context(request),
+        "title": title,
+        "crumbs": crumbs,
+        "is_fullwidth": "1",
+        **context,
+    }
+    return TemplateResponse(request, template, frame, status=status)
+
+
+def attempt(request: HttpRequest, act: Callable[[], Any], *, done: str, then: str) -> HttpResponse:
+    """Do it, say what came of it, and go on to `then`."""
+    try:
+        act()
+    except PortalError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, done)
+    return redirect(then)
