@@ -143,21 +143,19 @@ def _plain_value(value: Any) -> Any:
 _TENANT = "tenants/(?P<tenant_id>[^/]+)"
 _EXTENSION = _TENANT + "/extensions/(?P<extension_id>[^/]+)"
 
-_ROUTES: list[tuple[str, re.Pattern[str], Handler]] = [
-    (method, re.compile(PREFIX + path), handler)
-    for method, path, handler in [
-        ("GET", "status", _status),
-        ("GET", "tenants", _list_tenants),
-        ("PUT", _TENANT, _put_tenant),
-        ("GET", _TENANT, _get_tenant),
-        ("DELETE", _TENANT, _delete_tenant),
-        ("POST", _TENANT + "/suspend", _suspend),
-        ("POST", _TENANT + "/unsuspend", _unsuspend),
-        ("GET", _TENANT + "/extensions", _list_extensions),
-        ("PUT", _EXTENSION, _put_extension),
-        ("DELETE", _EXTENSION, _delete_extension),
-        ("POST", _EXTENSION + "/rotate-secret", _rotate_secret),
-        ("GET", "registrations", _list_registrations),
-        ("GET", "calls", _list_calls),
-    ]
+_HANDLERS: list[tuple[str, str, Handler]] = [
+    ("GET", "status", _status),
+    ("GET", "tenants", _list_tenants),
+    ("PUT", _TENANT, _put_tenant),
+    ("GET", _TENANT, _get_tenant),
+    ("DELETE", _TENANT, _delete_tenant),
+    ("POST", _TENANT + "/suspend", _suspend),
+    ("POST", _TENANT + "/unsuspend", _unsuspend),
+    ("GET", _TENANT + "/extensions", _list_extensions),
+    ("PUT", _EXTENSION, _put_extension),
+    ("DELETE", _EXTENSION, _delete_extension),
+    ("POST", _EXTENSION + "/rotate-secret", _rotate_secret),
+    ("GET", "registrations", _list_registrations),
+    ("GET", "calls", _list_calls),
 ]
+_ROUTES = [(method, re.compile(PREFIX + path), handler) for method, path, handler in _HANDLERS]

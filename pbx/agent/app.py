@@ -78,17 +78,16 @@ class AgentApp:
         path = environ.get("PATH_INFO", "")
         try:
             self._check_address(environ.get("REMOTE_ADDR", ""))
-            request = read_request(environ)
-            return self._route(request), ""
-        except Problem as problem:
-            return _refusal(path, problem), problem.code
+            return self._route(read_request(environ)), ""
+        except Problem as error:
+            problem = error
         except BackEndError as error:
             problem = _as_problem(error)
-            return _refusal(path, problem), problem.code
         except Exception:
+            # Nobody above would log it, and the caller must not see it.
             logger.exception("our bug, answering %s", quote(path))
             problem = Problem(500, "internal", "The agent failed; its log says why.")
-            return _refusal(path, problem), problem.code
+        return _refusal(path, problem), problem.code
 
     def _check_address(self, address: str) -> None:
         message = "This address is not on the agent's allow-list."

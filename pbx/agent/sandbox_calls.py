@@ -47,9 +47,9 @@ def record_call(
     inbound = spec.direction == "inbound"
     return CallRecord(
         xml_cdr_uuid=spec.uuid or uuid4(),
-        domain_uuid=tenant and tenant.tenant_id,
-        domain_name=tenant and tenant.domain,
-        extension_uuid=extension and extension.extension_id,
+        domain_uuid=tenant.tenant_id if tenant else None,
+        domain_name=tenant.domain if tenant else None,
+        extension_uuid=extension.extension_id if extension else None,
         direction=spec.direction,
         leg=spec.leg,
         caller_id_name=extension.name if extension and not inbound else "",
