@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from provisioning.contract import RemoteUnavailable
 
@@ -56,7 +57,7 @@ class RemoteCall:
     not name them.
     """
 
-    uuid: str
+    uuid: UUID
     tenant_id: str
     domain: str
     extension_id: str
@@ -179,7 +180,7 @@ def _call(raw: Mapping[str, Any]) -> RemoteCall:
     """A row of v_xml_cdr.  FreeSWITCH writes "never" as epoch 0."""
     answer_epoch = _required(raw, "answer_epoch", int)
     return RemoteCall(
-        uuid=_required(raw, "xml_cdr_uuid", str),
+        uuid=_uuid(raw, "xml_cdr_uuid"),
         tenant_id=_text(raw, "domain_uuid"),
         domain=_text(raw, "domain_name"),
         extension_id=_text(raw, "extension_uuid"),
@@ -218,6 +219,13 @@ def _text(raw: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str | None):
         raise UnexpectedAnswer(f"The agent's answer has no usable {key}.")
     return value or ""
+
+
+def _uuid(raw: Mapping[str, Any], key: str) -> UUID:
+    try:
+        return UUID(_required(raw, key, str))
+    except ValueError as error:
+        raise UnexpectedAnswer(f"The agent wrote {raw[key]!r} for {key}.") from error
 
 
 def _moment(raw: Mapping[str, Any], key: str) -> datetime:

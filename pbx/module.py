@@ -5,6 +5,7 @@ earlier one made: a lost reply cannot make a second tenant.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from itertools import count
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from uuid import UUID, uuid5
 
 from django import forms as django_forms
 
+from billing_portal.calc.periods import Period
 from provisioning.contract import (
     Capability,
     Check,
@@ -23,9 +25,11 @@ from provisioning.contract import (
     ServerAccess,
     ServiceRef,
     Spec,
+    Usage,
 )
 
-from . import connection, forms
+from . import connection, forms, tenants
+from . import usage as metering
 from .answers import RemoteExtension, RemoteTenant
 from .client import AgentClient
 
@@ -145,6 +149,22 @@ class FusionPbxModule:
 
     def test_connection(self) -> list[Check]:
         return connection.test(self._access)
+
+    @classmethod
+    def observed(cls, server_id: int, service_id: int, state: RemoteState, *, at: datetime) -> None:
+        tenants.note(server_id, service_id, state, at=at)
+
+    @classmethod
+    def removed(cls, server_id: int, remote_id: str, *, at: datetime) -> None:
+        tenants.note_removed(server_id, remote_id, at=at)
+
+    @classmethod
+    def collect_usage(cls, service_id: int, period: Period) -> list[Usage]:
+        return metering.collect_usage(service_id, period)
+
+    @classmethod
+    def usage_charged(cls, service_id: int, usage: Usage, *, charge_id: int) -> None:
+        metering.usage_charged(service_id, usage, charge_id=charge_id)
 
     @cached_property
     def _client(self) -> AgentClient:
