@@ -1,15 +1,24 @@
 """A sandbox PBX over real HTTP, and the ways to talk to it."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import httpx
 import pytest
 
+from billing_portal.products.models import Product
+from billing_portal.services.models import Service
+from pbx import tariffs
 from pbx.client import AgentClient
+from pbx.models import Tariff as TariffRow
+from pbx.models import Tenant
 from pbx.module import FusionPbxModule
+from pbx.rating import Rate
 from pbx.sandbox import DEMO_TOKEN, SandboxServer, serve
 from pbx.sandbox_control import SandboxControl
-from provisioning.contract import Exchange, ServerAccess
+from provisioning.contract import Exchange, ServerAccess, ServiceRef
+from provisioning.models import Server
+from tests.factories import AT, make_product, make_server, make_service
 
 pytest.register_assert_rewrite("tests.contract.product_module")
 
@@ -58,3 +67,49 @@ def client(access: ServerAccess) -> AgentClient:
 @pytest.fixture
 def module(access: ServerAccess) -> FusionPbxModule:
     return FusionPbxModule(access)
+
+
+# --- In the portal's database ---
+
+
+@pytest.fixture
+def server(db: None, sandbox: SandboxServer, remote: SandboxControl) -> Server:
+    return make_server(
+        "PBX", module_key="fusionpbx", base_url=sandbox.url, credentials={"token": DEMO_TOKEN}
+    )
+
+
+@pytest.fixture
+def tariff(db: None) -> TariffRow:
+    """Two prefixes of Germany, one inside the other, in EUR."""
+    rates = [
+        Rate("49", "Germany", Decimal("0.012"), 60),
+        Rate("4940", "Hamburg", Decimal("0.01"), 6),
+        Rate("112", "Emergency", Decimal(0), 60),
+    ]
+    tariffs.replace("standard", "EUR", rates, name="Standard", at=AT)
+    return TariffRow.objects.get()
+
+
+@pytest.fixture
+def product(db: None) -> Product:
+    return make_product(module_key="fusionpbx", module_settings={"tariff": "standard"})
+
+
+@pytest.fixture
+def service(product: Product) -> Service:
+    return make_service(product=product)
+
+
+@pytest.fixture
+def tenant(server: Server, service: Service, module: FusionPbxModule) -> Tenant:
+    """The service's tenant with extensions 1001 and 1002, on the sandbox and in our rows."""
+    spec = {
+        "label": "acme",
+        "extensions": 2,
+        "first_extension": 1001,
+        "domain_suffix": "pbx.example",
+    }
+    state = module.create(ServiceRef(service.pk, service.client_id), spec)
+    module.observed(server.pk, service.pk, state, at=AT)
+    return Tenant.objects.get()
