@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import httpx
 
+from provisioning import tls
 from provisioning.contract import (
     CredentialsRejected,
     Exchange,
@@ -59,6 +60,7 @@ class RemoteBackupsClient:
                 timeout=timeout,
                 follow_redirects=False,
                 trust_env=False,
+                verify=tls.context(),
             )
         except httpx.InvalidURL as error:
             raise RemoteRejected(f"{access.base_url!r} is not an address: {error}") from error

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import product
 
 from .answers import BYTES_PER_GB, Rescale
 
@@ -114,10 +115,14 @@ def _bounded_change(present: Span, sighting: Sighting) -> _Change:
 
 
 def _exact_changes(present: Span, sighting: Sighting) -> list[_Change]:
-    """The log's changes since the last sighting; none if they do not lead to the new size."""
-    for skew in (CLOCK_SKEW, timedelta()):
-        since = max(present.starts_at, present.last_seen_at - skew)
-        recent = [one for one in sighting.log if since < one.at <= sighting.at + CLOCK_SKEW]
+    """The log's changes since the last sighting; none if they do not lead to the new size.
+
+    A change near the edges may belong to the sightings' side of it or not, because two
+    clocks are compared: the chain of sizes decides.
+    """
+    for before, after in product((CLOCK_SKEW, timedelta()), repeat=2):
+        since = max(present.starts_at, present.last_seen_at - before)
+        recent = [one for one in sighting.log if since < one.at <= sighting.at + after]
         if _leads(recent, present.size_bytes, sighting.size_bytes):
             return [_from_log(one, present.last_seen_at, sighting.at) for one in recent]
     return []
