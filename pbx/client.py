@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
+from provisioning import tls
 from provisioning.contract import (
     CredentialsRejected,
     Exchange,
@@ -65,6 +66,7 @@ class AgentClient:
                 timeout=timeout,
                 follow_redirects=False,
                 trust_env=False,
+                verify=tls.context(),
             )
         except httpx.InvalidURL as error:
             raise RemoteRejected(f"{access.base_url!r} is not an address: {error}") from error

@@ -13,7 +13,8 @@ from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
 from provisioning import registry
 
-SHORTEST_MONTH = timedelta(days=28)
+SHORTEST_MONTH = timedelta(days=27)
+"""Shorter than any month, whatever its clock changes."""
 
 
 def clients_due(at: datetime) -> QuerySet[Client]:
@@ -37,11 +38,12 @@ def _usage_due(at: datetime) -> QuerySet[Service]:
     """Metered services whose next window may have ended, or whose last one is still open."""
     metered = [key for key, module in registry.modules().items() if module.metrics]
     settled = at - timedelta(minutes=settings.USAGE_SETTLE_MINUTES)
+    old_enough = local_date(settled - SHORTEST_MONTH, settings.SELLER_TIMEZONE)
     return (
         Service.objects.filter(product__module_key__in=metered, activated_at__isnull=False)
         .annotate(closed_until=Max("usage_windows__ends_at"))
         .filter(
-            Q(closed_until__isnull=True, ended_at__isnull=True)
+            Q(closed_until__isnull=True, ended_at__isnull=True, anchor_date__lte=old_enough)
             | Q(closed_until__isnull=True, ended_at__lte=settled)
             | Q(closed_until__lte=settled - SHORTEST_MONTH, ended_at__isnull=True)
             | Q(closed_until__lt=F("ended_at"), ended_at__lte=settled)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
@@ -113,21 +114,17 @@ CURRENCIES = {"EUR": Decimal(1), "USD": Decimal("1.1")}
 def stock_the_shop() -> None:
     """Servers, tariff, groups, products and prices of the demo; what is there is kept."""
     _servers()
-    tariff = files("pbx").joinpath("demo_tariff.csv")
+    tariff = str(files("pbx").joinpath("demo_tariff.csv"))
     for currency in CURRENCIES:
-        slug = tariff_slug(currency)
-        call_command("import_tariff", file=str(tariff), slug=slug, currency=currency, verbosity=0)
+        call_command(
+            "import_tariff", file=tariff, slug=TARIFF, currency=currency, stdout=StringIO()
+        )
     for position, (slug, (name, headline)) in enumerate(GROUPS.items()):
         ProductGroup.objects.get_or_create(
             slug=slug, defaults={"name": name, "headline": headline, "position": position}
         )
     for position, offer in enumerate(OFFERS):
         _offer(offer, position)
-
-
-def tariff_slug(currency: str) -> str:
-    """Tariffs have one currency; the demo's second one carries it in its name."""
-    return TARIFF if currency == settings.DEFAULT_CURRENCY else f"{TARIFF}-{currency.lower()}"
 
 
 def _servers() -> None:
