@@ -160,7 +160,7 @@ def _required(raw: dict[str, Any], key: str, *kinds: type) -> Any:
     # To Python True is an int.
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise UnexpectedAnswer(f"The vendor's answer has no usable {key}.")
-    if not isinstance(value, str) and value < 0:
+    if isinstance(value, int | Decimal) and value < 0:
         raise UnexpectedAnswer(f"The vendor's answer has a negative {key}.")
     return value
 

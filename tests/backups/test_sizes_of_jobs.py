@@ -2,13 +2,17 @@
 
 import threading
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import close_old_connections, connection
 
 from backups import sizes
 from backups.models import Datastore, SizeSpan
+from backups.module import RemoteBackupsModule
 from backups.sandbox import DEMO_TOKEN
+from billing_portal.calc.periods import Period
+from billing_portal.services.models import ServiceUsagePrice
 from billing_portal.services.states import ServiceStatus
 from provisioning import actions, runner
 from provisioning.models import Job
@@ -156,6 +160,25 @@ def test_a_list_asked_for_before_a_resize_does_not_undo_it(server, service, remo
 
     assert [row[0] for row in spans()] == [500, 600]
     assert Datastore.objects.get().size_gb == 600
+
+
+def test_growth_at_the_vendor_is_billed_for_the_hours_each_size_stood(server, service, remote):
+    ServiceUsagePrice.objects.create(service=service, metric="storage", price=Decimal("10.00"))
+    remote.resize(Datastore.objects.get().remote_id, 1000, at=after(200))
+    for hour in (1, 200, 201, 720):
+        look(server, remote, after(hour))
+
+    (usage,) = RemoteBackupsModule.collect_usage(service.pk, Period(START, after(720)))
+
+    assert usage.amount == Decimal("8.61")
+    assert usage.description == "Backup storage 2026-11-01 to 2026-12-01, average 861.11 GB"
+    assert [
+        (one["size_gb"], one["from"], one["to"], one["amount"])
+        for one in usage.evidence["segments"]
+    ] == [
+        (500, "2026-11-01T00:00:00+00:00", "2026-11-09T08:00:00+00:00", "1.39"),
+        (1000, "2026-11-09T08:00:00+00:00", "2026-12-01T00:00:00+00:00", "7.22"),
+    ]
 
 
 @pytest.mark.postgres
