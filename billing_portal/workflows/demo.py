@@ -20,6 +20,7 @@ def play(start: datetime, end: datetime) -> None:
     demo_cast.hire_staff()
     demo_catalogue.stock_the_shop()
     simulation = Simulation(tell=_unheard)
+    simulation.life.begin_anew()
     at = start
     for customer in sorted(DEMO.customers, key=lambda c: c.orders_on_day):
         arrives = start + customer.orders_on_day * DAY + OPENING_HOUR

@@ -42,6 +42,11 @@ class SandboxLife:
             for server in Server.objects.filter(module_key="fusionpbx")
         }
 
+    def begin_anew(self) -> None:
+        """Empty every sandbox: what an earlier portal left there is not ours."""
+        for control in (*self._backups.values(), *self._pbx.values()):
+            control.reset()
+
     def set_clocks(self, at: datetime) -> None:
         """Bring every sandbox to `at`; what was planned until then happens."""
         for control in (*self._backups.values(), *self._pbx.values()):

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -36,6 +37,8 @@ class Command(BaseCommand):
                 Simulation(tell=_silent if quiet else self._tell).play(start, end)
         except PortalError as error:
             raise CommandError(str(error)) from error
+        except httpx.HTTPError as error:
+            raise CommandError(f"A sandbox did not play along: {error}") from error
         self.stdout.write(f"\nThe portal's clock now stands at {end:%Y-%m-%d %H:%M} UTC.")
         for line in simulate.summary(start):
             self.stdout.write(line)
