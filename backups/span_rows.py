@@ -18,6 +18,7 @@ SEEN_FIELDS = ("name", "size_bytes", "used_bytes", "missing_at", "last_seen_at")
 """What a sighting changes in a datastore's row."""
 
 _LONGEST_NAME = 200
+_NAMED_IN_LOG = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,11 @@ class LookWriter:
             if remote_id not in listed and not row.missing_at and row.last_seen_at < self._look.at
         ]
         Datastore.objects.filter(pk__in=[row.pk for row in gone]).update(missing_at=self._look.at)
-        for row in gone:
-            logger.warning("datastore %s (%s) is missing at the vendor", row.remote_id, row.name)
-            self.recorded.missing.append(row.name)
+        self.recorded.missing = [row.name for row in gone]
+        if gone:
+            ids = ", ".join(row.remote_id for row in gone[:_NAMED_IN_LOG])
+            server_id = self._look.server_id
+            logger.warning("server %s: %s datastores missing: %s ...", server_id, len(gone), ids)
 
 
 def new_datastore(server_id: int, seen: Observation, *, at: datetime) -> Datastore:
