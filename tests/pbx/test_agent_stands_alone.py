@@ -1,0 +1,26 @@
+"""The agent is installed where nothing of the portal is."""
+
+import subprocess
+import sys
+
+from tests.settings import ROOT
+
+
+def test_the_agent_needs_nothing_but_pythons_own_library():
+    names = sorted(path.stem for path in (ROOT / "pbx" / "agent").glob("*.py"))
+    program = "; ".join(f"import pbx.agent.{name}" for name in names if name != "__init__")
+    program += "; import sys; print(*{name.split('.')[0] for name in sys.modules})"
+
+    # -S leaves out the installed packages.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    loaded = set(done.stdout.split())
+    assert "pbx" in loaded
+    assert {"django", "billing_portal", "provisioning"}.isdisjoint(loaded)
