@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from billing_portal.services.states import ServiceStatus
 from provisioning import registry
 from provisioning.contract import RemoteState
 from provisioning.models import Job, Placement, Server
@@ -16,6 +17,11 @@ class DriftKind(StrEnum):
     DIFFERS = "differs"
     RENAMED = "renamed"
     SUSPENSION = "suspension"
+    LEFT_OVER = "left over"
+
+
+GONE = (ServiceStatus.TERMINATED, ServiceStatus.CANCELLED, ServiceStatus.FRAUD)
+"""States in which nothing should stand at the vendor any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +41,31 @@ class Drift:
 def check_server(server: Server, *, at: datetime) -> list[Drift]:
     """Every disagreement on one server, in order of remote id; one list call to the vendor.
 
-    Services with an open job are left out: they are about to change.
+    Services with an open job are left out: they are about to change.  While something is
+    being created there, unknown objects are left out too: one of them may be it.
     Raises ModuleError if the vendor cannot be asked.
     """
+    # Jobs are looked up before and after the call, and rows only after it: what changed
+    # while we asked is not a disagreement.
+    busy, creating = _open_jobs(server)
     remote = {state.remote_id: state for state in registry.connect(server).list_accounts()}
-    busy = set(Job.objects.filter(status__in=Job.OPEN).values_list("service_id", flat=True))
+    still_busy, still_creating = _open_jobs(server)
+    standing = Placement.objects.filter(server=server, removed_at__isnull=True)
     placements = {
         placement.remote_id: placement
-        for placement in Placement.objects.filter(server=server, removed_at__isnull=True)
-        .exclude(remote_id="")
-        .select_related("service__product")
+        for placement in standing.exclude(remote_id="").select_related("service__product")
     }
-    found = [*_unknown(server, remote, placements), *_changed(server, remote, placements, busy)]
+    found = list(_changed(server, remote, placements, busy | still_busy))
+    if not (creating or still_creating):
+        found += _unknown(server, remote, placements)
     return sorted(found, key=lambda drift: (drift.remote_id, drift.kind))
+
+
+def _open_jobs(server: Server) -> tuple[set[int], bool]:
+    """Services on the server that are about to change, and whether one is being created."""
+    jobs = Job.objects.filter(status__in=Job.OPEN, service__placement__server=server)
+    found = list(jobs.values_list("service_id", "kind"))
+    return {service_id for service_id, _ in found}, Job.Kind.CREATE in {kind for _, kind in found}
 
 
 def _unknown(
@@ -76,6 +94,12 @@ def _differences(
     placement: Placement, state: RemoteState | None
 ) -> Iterator[tuple[DriftKind, str]]:
     service = placement.service
+    if service.status in GONE:
+        if state is not None:
+            ended = ServiceStatus(service.status).label.lower()
+            message = f"{service} is {ended}, but {state.name} still exists at the vendor."
+            yield DriftKind.LEFT_OVER, message
+        return
     if state is None:
         yield DriftKind.MISSING, f"{service} should be {placement.remote_id}, which is gone."
         return

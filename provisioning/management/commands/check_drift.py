@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing_portal.clock.reading import now
+from billing_portal.errors import PortalError
 from provisioning import drift
-from provisioning.contract import ModuleError
 from provisioning.models import Server
 
 
@@ -19,6 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *, server: list[str] | None, **_: Any) -> None:
         servers = list(Server.objects.order_by("module_key", "name"))
+        if not servers:
+            self.stdout.write("There are no servers to compare with.")
         if server:
             unknown = sorted(set(server) - {known.name for known in servers})
             if unknown:
@@ -31,7 +33,7 @@ class Command(BaseCommand):
     def _check(self, server: Server) -> int:
         try:
             found = drift.check_server(server, at=now())
-        except ModuleError as error:
+        except PortalError as error:
             self.stdout.write(f"{server}: could not be asked: {error}")
             return 1
         for one in found:

@@ -1,7 +1,7 @@
 """`manage.py list_jobs`: what the queue holds."""
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--status", choices=Job.Status.values, action="append")
         parser.add_argument("--service", type=int, metavar="ID")
-        parser.add_argument("--limit", type=int, default=100)
+        parser.add_argument("--limit", type=_positive, default=100)
         parser.add_argument("--json", action="store_true", dest="as_json", help="One JSON list.")
 
     def handle(
@@ -33,10 +33,20 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{row['id']:>6}  {row['status']:<9} {row['kind']:<16} "
                 f"service {row['service_id']:<6} attempts {row['attempts']:<3} "
-                f"due {row['due_at']}  {row['last_error']}".rstrip()
+                f"due {row['due_at']}  {' '.join(row['last_error'].split())}".rstrip()
             )
         if not rows:
-            self.stdout.write("No jobs: nothing waits and nothing failed.")
+            self.stdout.write("No such jobs.")
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ArgumentTypeError(f"must be a whole number from 1 on, not {text!r}")
+    return number
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing_portal.clock.reading import now
+from billing_portal.errors import PortalError
 from provisioning import actions, queries
+from provisioning.models import Job
 
 
 class Command(BaseCommand):
@@ -24,9 +26,21 @@ class Command(BaseCommand):
         missing = sorted(set(job_id) - {job.pk for job in failed})
         if missing:
             raise CommandError(f"not failed, or not there: {missing}")
+        refused = 0
         for job in failed:
             self.stdout.write(f"{job}: {job.last_error}")
             if not dry_run:
-                actions.retry(job.pk, at=now())
+                refused += self._is_refused(job)
         if not failed:
             self.stdout.write("No failed jobs.")
+        if refused:
+            raise CommandError(f"{refused} job(s) could not be queued again.")
+
+    def _is_refused(self, job: Job) -> bool:
+        """Queue the job again; whether that was refused."""
+        try:
+            actions.retry(job.pk, at=now())
+        except PortalError as error:
+            self.stdout.write(f"    not queued: {error}")
+            return True
+        return False
