@@ -28,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError(f"not failed, or not there: {missing}")
         refused = 0
         for job in failed:
-            self.stdout.write(f"{job}: {job.last_error}")
+            self.stdout.write(f"{job}: {' '.join(job.last_error.split())}")
             if not dry_run:
                 refused += self._is_refused(job)
         if not failed:
