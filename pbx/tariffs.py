@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from django.db import transaction
 
@@ -17,6 +18,7 @@ from .rating import AMOUNT_PLACES, Rate
 from .rating import Tariff as RatingTariff
 
 MAX_WHOLE_DIGITS = 8
+MAX_PRICE = Decimal(10**MAX_WHOLE_DIGITS)
 BATCH = 2000
 
 
@@ -120,8 +122,8 @@ def _check(currency: str, rates: Sequence[Rate]) -> None:
 
 
 def _fits(amount: Decimal) -> bool:
-    micros = exact(amount) * 10**AMOUNT_PLACES
-    return micros.denominator == 1 and amount < 10**MAX_WHOLE_DIGITS
+    micros: Fraction = exact(amount) * 10**AMOUNT_PLACES
+    return micros.denominator == 1 and amount < MAX_PRICE
 
 
 def _rate(row: TariffRate) -> Rate:
