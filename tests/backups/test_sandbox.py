@@ -187,6 +187,11 @@ def test_accounts_do_not_see_each_other(sandbox, vendor):
     assert SandboxControl(sandbox.url).clock() - START > timedelta(days=1)
 
 
+def test_an_account_needs_a_token(sandbox):
+    for body in ({}, {"token": ""}, {"token": 7}, []):
+        assert httpx.post(f"{sandbox.url}/_sandbox/accounts", json=body).status_code == 400
+
+
 # --- Faults ---
 
 
