@@ -173,10 +173,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not ipaddress.ip_address(self.client_address[0]).is_loopback:
             raise Refusal(403, "Only the same machine may do that")
         if (request.method, request.path) == ("POST", "/_sandbox/accounts"):
-            token = request.body.get("token") if isinstance(request.body, dict) else None
-            if not isinstance(token, str) or not token:
+            named = request.body.get("token") if isinstance(request.body, dict) else None
+            if not isinstance(named, str) or not named:
                 raise Refusal(400, ["token must be a string"])
-            answer = self.server.vendor.add_account(token)
+            answer = self.server.vendor.add_account(named)
         else:
             answer = self.server.vendor.switch(token, request)
         self._reply(answer.status, answer.body)
