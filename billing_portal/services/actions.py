@@ -5,10 +5,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
+from billing_portal.calc.periods import add_months, local_date
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
 from billing_portal.products.models import Price, Product
@@ -18,6 +20,10 @@ from billing_portal.services.states import ENDED, TRANSITIONS, ServiceStatus
 
 class TransitionRefused(PortalError):
     """The service is not in a state from which the asked one can be reached."""
+
+
+class PriceRefused(PortalError):
+    """Nothing costs less than nothing."""
 
 
 def open_service(
@@ -61,7 +67,7 @@ def move(
 ) -> Service:
     """Bring a service into state `to`; one that is already there stays as it is.
 
-    Activating sets `activated_at` once, ending sets `ended_at`.
+    Activating sets `activated_at` once; ending sets `ended_at`, coming back clears it.
     Raises TransitionRefused if the transition table does not allow it.
     """
     with transaction.atomic():
@@ -74,11 +80,10 @@ def move(
                 f"{service} is {before.label.lower()} and cannot become {to.label.lower()}."
             )
         service.status = to
-        service.suspension_reason = reason if to == ServiceStatus.SUSPENDED else ""
+        service.suspension_reason = reason[:200] if to == ServiceStatus.SUSPENDED else ""
         if to == ServiceStatus.ACTIVE:
             service.activated_at = service.activated_at or at
-        if to in ENDED:
-            service.ended_at = at
+        service.ended_at = at if to in ENDED else None
         service.save(update_fields=["status", "suspension_reason", "activated_at", "ended_at"])
         audit.record(
             f"service.{to}",
@@ -94,36 +99,47 @@ def move(
 
 def set_spec(service_id: int, *, spec: Mapping[str, Any], at: datetime) -> None:
     """Remember what the service should now be."""
-    service = Service.objects.select_for_update().get(pk=service_id)
-    if service.spec == dict(spec):
-        return
-    before, service.spec = service.spec, dict(spec)
-    service.save(update_fields=["spec"])
-    audit.record(
-        "service.changed",
-        service,
-        summary=f"{service} changed",
-        at=at,
-        client_id=service.client_id,
-        details={"before": before, "after": service.spec},
-    )
+    with transaction.atomic():
+        service = Service.objects.select_for_update().get(pk=service_id)
+        if service.spec == dict(spec):
+            return
+        before, service.spec = service.spec, dict(spec)
+        service.save(update_fields=["spec"])
+        audit.record(
+            "service.changed",
+            service,
+            summary=f"{service} changed",
+            at=at,
+            client_id=service.client_id,
+            details={"before": before, "after": service.spec},
+        )
 
 
-def advance_billing(service_id: int, *, billed_until: date) -> None:
-    """Note that the service is invoiced in advance up to `billed_until` (excluded)."""
-    Service.objects.filter(pk=service_id, billed_until__lt=billed_until).update(
-        billed_until=billed_until
-    )
+def advance_billing(billed_until: Mapping[int, date]) -> None:
+    """Note until which day (excluded) each service is invoiced in advance; never goes back."""
+    for day in sorted(set(billed_until.values())):
+        ids = [service_id for service_id, until in billed_until.items() if until == day]
+        Service.objects.filter(pk__in=ids, billed_until__lt=day).update(billed_until=day)
 
 
 def set_recurring_amount(
     service_id: int, *, amount: Decimal, at: datetime, actor: User | None = None
 ) -> None:
-    """Change what the service costs per cycle from its next invoice on."""
+    """Change what the service costs per cycle from its next invoice on.
+
+    One that was free costs from its next period on; what is past stays free.
+    Raises PriceRefused for an amount below zero.
+    """
+    if amount < 0:
+        raise PriceRefused(f"A service cannot cost {amount}.")
     with transaction.atomic():
         service = Service.objects.select_for_update().get(pk=service_id)
         before, service.recurring_amount = service.recurring_amount, amount
-        service.save(update_fields=["recurring_amount"])
+        if before == amount:
+            return
+        if not before:
+            service.billed_until = _next_period(service, local_date(at, settings.SELLER_TIMEZONE))
+        service.save(update_fields=["recurring_amount", "billed_until"])
         audit.record(
             "service.price_changed",
             service,
@@ -132,3 +148,14 @@ def set_recurring_amount(
             actor=actor,
             client_id=service.client_id,
         )
+
+
+def _next_period(service: Service, today: date) -> date:
+    """The first day from today on with which a period not yet invoiced begins."""
+    start, number = service.billed_until, 0
+    while service.cycle_months and start < today:
+        number += service.cycle_months
+        start = max(
+            start, add_months(service.anchor_date, number, anchor_day=service.anchor_date.day)
+        )
+    return start

@@ -56,6 +56,10 @@ class Service(models.Model):
                 condition=~Q(status=ServiceStatus.ACTIVE) | Q(activated_at__isnull=False),
                 name="active_service_was_activated",
             ),
+            models.CheckConstraint(
+                condition=Q(recurring_amount__gte=0, setup_fee__gte=0),
+                name="service_costs_not_less_than_nothing",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -65,8 +65,8 @@ def items_due(service: Service, *, today: date, lead_days: int) -> list[Recurrin
 
 def note_billed(items: Iterable[RecurringItem]) -> None:
     """Advance each service past the periods that are now invoiced."""
-    for item in items:
-        services.advance_billing(item.service_id, billed_until=item.period_end)
+    # In time order, so the last period of a service is the one that counts.
+    services.advance_billing({item.service_id: item.period_end for item in items})
 
 
 def _item(service: Service, start: date, end: date) -> RecurringItem:
