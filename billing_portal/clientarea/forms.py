@@ -1,10 +1,185 @@
-"""Forms of the client area."""
+"""Forms of the client area: signing up, the client's details, contacts, ordering, paying."""
 
+from typing import Any
+from uuid import uuid4
+
+from allauth.account.forms import SignupForm as AccountSignupForm
 from django import forms
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+
+from billing_portal.accounts.models import User
+from billing_portal.clients import actions as clients
+from billing_portal.clients.models import Client, Contact
+from billing_portal.clock.reading import now
+from billing_portal.payments import registry
+from billing_portal.products.models import Price
+
+ADDRESS_FIELDS = ["company_name", "address1", "address2", "postcode", "city", "state", "country"]
+PROFILE_FIELDS = [*ADDRESS_FIELDS, "tax_id", "first_name", "last_name", "email", "phone"]
+
+LABELS = {
+    "company_name": "Company",
+    "address1": "Street and number",
+    "address2": "Address line 2",
+    "postcode": "Postcode",
+    "state": "State or region",
+    "tax_id": "Tax or VAT id",
+    "email": "E-mail address for invoices",
+}
+HELP = {
+    "company_name": "Leave empty to buy as a private person.",
+    "tax_id": "Printed on your invoices.",
+    "email": "Invoices and notices go here.",
+    "phone": "",
+}
+AUTOCOMPLETE = {
+    "company_name": "organization",
+    "address1": "address-line1",
+    "address2": "address-line2",
+    "postcode": "postal-code",
+    "city": "address-level2",
+    "state": "address-level1",
+    "country": "country",
+    "first_name": "given-name",
+    "last_name": "family-name",
+    "email": "email",
+    "phone": "tel",
+}
+REQUIRED = {"country": "Please choose your country."}
 
 
-class SignupForm(forms.Form):
-    """Placeholder fields are added by the client area."""
+class ProfileForm(forms.ModelForm):
+    """The client's own details."""
 
-    def signup(self, request, user):  # type: ignore[no-untyped-def]
+    class Meta:
+        model = Client
+        fields = PROFILE_FIELDS
+        labels = LABELS
+        help_texts = HELP
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.error_messages["required"] = REQUIRED.get(name, "Please fill this in.")
+            field.widget.attrs["autocomplete"] = AUTOCOMPLETE.get(name, "on")
+        self.fields["country"].widget.choices = [
+            ("", "Choose a country"),
+            *list(self.fields["country"].widget.choices)[1:],
+        ]
+
+
+class SignupProfileForm(ProfileForm):
+    """The part of the profile asked at sign-up; the e-mail address is the log-in's."""
+
+    class Meta(ProfileForm.Meta):
+        fields = [name for name in PROFILE_FIELDS if name != "email"]  # noqa: RUF012
+
+
+class SignupForm(AccountSignupForm):
+    """Everything a new customer is asked, on one page: who, where, how to log in.
+
+    The profile's fields, with their checks, come from `SignupProfileForm`.
+    """
+
+    field_order = (
+        *("email", "password1", "first_name", "last_name", "company_name", "phone"),
+        *("address1", "address2", "postcode", "city", "state", "country", "tax_id"),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        profile = SignupProfileForm()
+        self.profile_fields = list(profile.fields)
+        self.fields.update(profile.fields)
+        self.fields["email"].label = "E-mail address"
+        self.fields["email"].help_text = "Your log-in, and where invoices go."
+        self.fields["password1"].help_text = "10 characters or more."
+        self.fields["email"].error_messages["required"] = "Please enter your e-mail address."
+        self.fields["password1"].error_messages["required"] = "Please choose a password."
+        self.order_fields(self.field_order)
+
+    def save(self, request: HttpRequest) -> User:
+        """The user and its client, or neither."""
+        with transaction.atomic():
+            user: User = super().save(request)
         return user
+
+    def custom_signup(self, request: HttpRequest, user: User) -> None:
+        profile = {name: self.cleaned_data[name] for name in self.profile_fields}
+        user.name = f"{profile['first_name']} {profile['last_name']}"
+        user.save(update_fields=["name"])
+        clients.register_client(
+            owner=user,
+            profile={**profile, "email": user.email, "currency": settings.DEFAULT_CURRENCY},
+            at=now(),
+        )
+
+
+class ContactForm(forms.ModelForm):
+    categories = forms.MultipleChoiceField(
+        label="Copies of mails about",
+        choices=Contact.Category.choices,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+    class Meta:
+        model = Contact
+        fields = ("name", "email", "phone", "categories")
+        labels = {"email": "E-mail address"}  # noqa: RUF012
+
+
+class ConfigureForm(forms.Form):
+    """The questions every product asks; the module's own come beside it."""
+
+    cycle = forms.ChoiceField(label="Billing cycle", widget=forms.RadioSelect)
+    label = forms.CharField(
+        label="Your name for it",
+        help_text="So that you recognise it among your services.",
+        max_length=120,
+        required=False,
+    )
+
+    def __init__(self, *args: Any, prices: list[Price], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prices = {price.cycle: price for price in prices}
+        field = self.fields["cycle"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(price.cycle, price.get_cycle_display()) for price in prices]
+        field.initial = prices[0].cycle
+
+
+class PlaceOrderForm(forms.Form):
+    """The last step: how to pay.  The hidden key makes a form sent twice one order."""
+
+    submission_key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    payment_method = forms.ChoiceField(label="How would you like to pay?", widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        gateways = registry.gateways()
+        field = self.fields["payment_method"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(gateway.key, gateway.name) for gateway in gateways]
+        field.initial = gateways[0].key
+        self.fields["submission_key"].initial = new_key
+        self.descriptions = {gateway.key: gateway.description for gateway in gateways}
+
+
+class PayForm(forms.Form):
+    """How to pay one invoice."""
+
+    gateway = forms.ChoiceField(label="How would you like to pay?")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["gateway"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(gateway.key, gateway.name) for gateway in registry.gateways()]
+
+
+def new_key() -> str:
+    """A random key that names one wish: one rendered form, one order or job."""
+    return uuid4().hex

@@ -22,6 +22,9 @@ class ActingClientMiddleware:
                 lambda: queries.memberships_of(request.user)
             )
             request.acting_client = SimpleLazyObject(  # type: ignore[attr-defined]
-                lambda: queries.client_of(request.memberships, request.session.get(SESSION_KEY))
+                lambda: queries.client_of(
+                    request.memberships,  # type: ignore[attr-defined]
+                    request.session.get(SESSION_KEY),
+                )
             )
         return self.get_response(request)

@@ -1,0 +1,67 @@
+"""State lights: a tone, an icon and a word for whatever has a state.
+
+The tone chooses the colour, but the word says it all.  Red is for what failed or is
+overdue, never for what is merely unpaid.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from billing_portal.invoices.models import Invoice, InvoiceStatus
+from billing_portal.services.models import Service
+from billing_portal.services.states import ServiceStatus
+from provisioning.models import Job
+
+ICONS = {
+    "active": "check",
+    "waiting": "clock",
+    "suspended": "pause",
+    "failed": "alert",
+    "ended": "stop",
+    "info": "info",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    tone: str
+    word: str
+
+    @property
+    def icon(self) -> str:
+        return ICONS[self.tone]
+
+
+SERVICE_LIGHTS = {
+    ServiceStatus.PENDING: Light("waiting", "Waiting"),
+    ServiceStatus.ACTIVE: Light("active", "Active"),
+    ServiceStatus.SUSPENDED: Light("suspended", "Suspended"),
+    ServiceStatus.TERMINATED: Light("ended", "Ended"),
+    ServiceStatus.CANCELLED: Light("ended", "Cancelled"),
+    ServiceStatus.COMPLETED: Light("ended", "Completed"),
+    ServiceStatus.FRAUD: Light("suspended", "On hold"),
+}
+
+
+def service_light(service: Service, job: Job | None) -> Light:
+    """A service's state; a pending one with a job is being set up.
+
+    A failed job shows as "delayed": the seller has to act, not the client.
+    """
+    if service.status == ServiceStatus.PENDING and job is not None:
+        if job.status in Job.OPEN:
+            return Light("info", "Being set up")
+        if job.status == Job.Status.FAILED:
+            return Light("suspended", "Delayed")
+    return SERVICE_LIGHTS[ServiceStatus(service.status)]
+
+
+def invoice_light(invoice: Invoice, today: date) -> Light:
+    """Paid, unpaid, overdue (from the day after the due date), or cancelled."""
+    if invoice.status == InvoiceStatus.PAID:
+        return Light("active", "Paid")
+    if invoice.status == InvoiceStatus.CANCELLED:
+        return Light("ended", "Cancelled")
+    if invoice.due_date < today:
+        return Light("failed", "Overdue")
+    return Light("info", "Partly paid" if invoice.paid_amount else "Unpaid")

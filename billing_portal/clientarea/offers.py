@@ -1,0 +1,202 @@
+"""The catalogue as a client sees it: what is for sale, and what a choice would cost."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Prefetch, QuerySet
+
+from billing_portal.calc.money import exact, round_money
+from billing_portal.calc.periods import month_slice
+from billing_portal.calc.proration import SizeChange, prorate_sizes, total_amount
+from billing_portal.products.models import (
+    CYCLE_MONTHS,
+    Cycle,
+    Price,
+    Product,
+    ProductGroup,
+    UsagePrice,
+)
+from provisioning import registry
+from provisioning.contract import Metric
+
+PER_CYCLE = {
+    Cycle.ONE_TIME: "once",
+    Cycle.MONTHLY: "per month",
+    Cycle.QUARTERLY: "per quarter",
+    Cycle.SEMI_ANNUAL: "per half-year",
+    Cycle.ANNUAL: "per year",
+    Cycle.BIENNIAL: "per two years",
+    Cycle.TRIENNIAL: "per three years",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A metered price: `price` buys `metric.per` units, for storage per month."""
+
+    metric: Metric
+    price: Decimal
+
+    @property
+    def is_monthly(self) -> bool:
+        return self.metric.key == "storage"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A product with its prices in one currency, the shortest cycle first."""
+
+    product: Product
+    prices: list[Price]
+    meters: list[Meter]
+
+    @property
+    def features(self) -> list[str]:
+        return [line.strip() for line in self.product.description.splitlines() if line.strip()]
+
+    @property
+    def bills_calls(self) -> bool:
+        return any(metric.key == "calls" for metric in metrics_of(self.product))
+
+    @property
+    def first_price(self) -> Price:
+        return self.prices[0]
+
+    @property
+    def per_first_cycle(self) -> str:
+        return PER_CYCLE[Cycle(self.first_price.cycle)]
+
+    def price_for(self, cycle: str) -> Price | None:
+        return next((price for price in self.prices if price.cycle == cycle), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    group: ProductGroup
+    offers: list[Offer]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a choice costs: now, per cycle, and by estimate for a month of use.
+
+    Amounts are rounded to the currency's minor unit.  `usage` is None where nobody can
+    know the use beforehand.
+    """
+
+    currency: str
+    cycle: str
+    summary: str
+    setup_fee: Decimal
+    recurring: Decimal
+    meters: list[Meter]
+    usage: Decimal | None
+    bills_calls: bool
+
+    @property
+    def due_now(self) -> Decimal:
+        return self.setup_fee + self.recurring
+
+    @property
+    def per_cycle(self) -> str:
+        return PER_CYCLE[Cycle(self.cycle)]
+
+    @property
+    def cycle_name(self) -> str:
+        return str(Cycle(self.cycle).label)
+
+    @property
+    def repeats(self) -> bool:
+        return self.cycle != Cycle.ONE_TIME
+
+
+def shelves(currency: str) -> list[Shelf]:
+    """What is for sale in `currency`, in the order staff arranged it; no empty shelf."""
+    products = _for_sale(currency).filter(hidden=False)
+    groups = ProductGroup.objects.filter(hidden=False).prefetch_related(
+        Prefetch("products", queryset=products)
+    )
+    found = [Shelf(group, list(_offers(group.products.all()))) for group in groups]
+    return [shelf for shelf in found if shelf.offers]
+
+
+def offer(slug: str, currency: str) -> Offer | None:
+    """One product, also a hidden one; None if it is not for sale in `currency`."""
+    return next(_offers(_for_sale(currency).filter(slug=slug)), None)
+
+
+def quote(offer: Offer, *, cycle: str, spec: Mapping[str, Any], today: date) -> Quote:
+    """What `offer` costs with `spec`; the estimate is for the month that starts `today`."""
+    price = offer.price_for(cycle) or offer.first_price
+    currency = price.currency
+    return Quote(
+        currency=currency,
+        cycle=price.cycle,
+        summary=summary(offer.product, spec),
+        setup_fee=round_money(price.setup_fee, currency),
+        recurring=round_money(price.recurring, currency),
+        meters=offer.meters,
+        usage=monthly_storage(offer.meters, spec, currency=currency, today=today),
+        bills_calls=offer.bills_calls,
+    )
+
+
+def monthly_storage(
+    meters: Iterable[Meter], spec: Mapping[str, Any], *, currency: str, today: date
+) -> Decimal | None:
+    """What `spec["size_gb"]` costs if it stands for a month; None without size or meter.
+
+    500 GB at 10.00 per 1000 GB and month: 5.00
+    """
+    meter = next((meter for meter in meters if meter.is_monthly), None)
+    size_gb = spec.get("size_gb")
+    if meter is None or not isinstance(size_gb, int):
+        return None
+    month = month_slice(today, 0, timezone=settings.SELLER_TIMEZONE)
+    segments = prorate_sizes(
+        [SizeChange(month.start, size_gb)],
+        period=month,
+        price_per_gb=exact(meter.price) / meter.metric.per,
+    )
+    return round_money(total_amount(segments), currency)
+
+
+def summary(product: Product, spec: Mapping[str, Any]) -> str:
+    """The spec in a few words: "500 GB"; empty for a product without a module."""
+    if not product.module_key or not spec:
+        return ""
+    return registry.module_class(product.module_key).summarise(spec)
+
+
+def metrics_of(product: Product) -> list[Metric]:
+    return list(registry.module_class(product.module_key).metrics) if product.module_key else []
+
+
+def meters(product: Product, prices: Mapping[str, Decimal]) -> list[Meter]:
+    """The product's meters that have a price in `prices`, by name of the metric."""
+    return [
+        Meter(metric, prices[metric.key]) for metric in metrics_of(product) if metric.key in prices
+    ]
+
+
+def _for_sale(currency: str) -> QuerySet[Product]:
+    return (
+        Product.objects.filter(retired=False)
+        .select_related("group")
+        .prefetch_related(
+            Prefetch("prices", queryset=Price.objects.filter(currency=currency)),
+            Prefetch("usage_prices", queryset=UsagePrice.objects.filter(currency=currency)),
+        )
+    )
+
+
+def _offers(products: Iterable[Product]) -> Iterator[Offer]:
+    for product in products:
+        prices = sorted(product.prices.all(), key=lambda price: CYCLE_MONTHS[price.cycle])
+        if prices:
+            agreed = {usage.metric: usage.price for usage in product.usage_prices.all()}
+            yield Offer(product, prices, meters(product, agreed))
