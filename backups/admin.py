@@ -24,7 +24,7 @@ class SizeSpanInline(TabularInline):
     extra = 0
     per_page = 50
     can_delete = False
-    show_change_link = False
+    hide_title = True
     verbose_name_plural = "sizes"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -24,6 +24,12 @@ class _PageList(UnfoldChangeList):
             return reverse(self.model_admin.page, args=[result.pk])
         return str(super().url_for_result(result))
 
+    def get_results(self, request: HttpRequest) -> None:
+        """Without a second count of the whole table, which large lists cannot afford."""
+        super().get_results(request)
+        if not self.has_active_filters and not self.query:
+            self.full_result_count = self.result_count
+
 
 class PortalAdmin(ModelAdmin):
     """An admin class that deletes nothing and whose changes end up in the audit log."""

@@ -73,6 +73,8 @@ def dress(fields: Iterable[forms.Field]) -> None:
         for kind, classes in _CLASSES:
             if isinstance(field.widget, kind):
                 field.widget.attrs["class"] = " ".join(classes)
+                if kind is forms.Select:
+                    field.widget.template_name = "unfold/widgets/select.html"
                 break
 
 

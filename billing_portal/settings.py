@@ -272,6 +272,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = SELLER_TIMEZONE
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = ["billing_portal.formats"]
 
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/staff/"],

@@ -28,6 +28,7 @@ class TariffRateInline(TabularInline):
     extra = 0
     per_page = 100
     can_delete = False
+    hide_title = True
     verbose_name_plural = "rates"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -100,7 +101,7 @@ class CallAdmin(ReadOnlyAdmin):
 
     @display(description="Cost", ordering="amount_micros")
     def cost(self, call: Call) -> str:
-        if call.amount is None:
+        if not call.amount:
             return amount("-")
         currency = call.service.currency if call.service else ""
         return amount(f"{call.amount.normalize():f} {currency}".strip())

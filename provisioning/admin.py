@@ -52,8 +52,10 @@ class ServerAdmin(PortalAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         key = obj.module_key if obj else request.GET.get("module", "")
+        # The real fields first: the admin would look for the module's among the model's.
+        kwargs["fields"] = None
         form = super().get_form(request, obj, **kwargs)
-        return form if key not in registry.modules() else form.for_module(key)
+        return form.for_module(key)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         key = obj.module_key if obj else request.GET.get("module", "")

@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from billing_portal.admin_print import dress
 from provisioning import registry
@@ -74,6 +74,9 @@ class ServerForm(forms.ModelForm):
     class Meta:
         model = Server
         fields = ("name", "base_url", "is_default", "disabled", "max_services", "notes")
+        labels = {"is_default": "Default server", "max_services": "Most services"}  # noqa: RUF012
+        # The admin's own would show the address a second time, as a link.
+        widgets = {"base_url": UnfoldAdminTextInputWidget(attrs={"type": "url"})}  # noqa: RUF012
 
     @classmethod
     def for_module(cls, key: str) -> type["ServerForm"]:

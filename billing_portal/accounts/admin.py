@@ -13,7 +13,9 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
+from django.utils.html import format_html
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from billing_portal.accounts.models import User
 from billing_portal.admin_frame import PortalAdmin
@@ -38,10 +40,10 @@ class PortalUserAdmin(UserAdmin, PortalAdmin):
     list_filter = ("is_staff", "is_active", "groups")
     search_fields = ("email", "name")
     ordering = ("email",)
-    readonly_fields = ("last_login", "date_joined")
-    filter_horizontal = ("groups",)
+    readonly_fields = ("last_login", "date_joined", "new_password")
+    filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("email", "name", "password")}),
+        (None, {"fields": ("email", "name", "new_password")}),
         ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
         ("Dates", {"fields": ("date_joined", "last_login")}),
     )
@@ -49,6 +51,12 @@ class PortalUserAdmin(UserAdmin, PortalAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        field.help_text = "What they may do in the staff dashboard."
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
@@ -58,6 +66,11 @@ class PortalUserAdmin(UserAdmin, PortalAdmin):
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
+
+    @display(description="Password")
+    def new_password(self, user: User) -> str:
+        """A way to set one; nothing of the stored one is shown."""
+        return format_html('<a class="link" href="../password/">Set a new password</a>')
 
     @display(description="State")
     def state(self, user: User) -> str:

@@ -92,7 +92,7 @@ PROFILE = [
 @admin.register(Client)
 class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
     page = "staff:client"
-    list_display = ("__str__", "contact", "email", "country", "currency", "state", "since")
+    list_display = ("__str__", "contact", "email", "country", "standing", "since")
     list_filter = (
         "status",
         "country",
@@ -154,7 +154,7 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
         return f"{client.first_name} {client.last_name}"
 
     @display(description="State", ordering="status")
-    def state(self, client: Client) -> str:
+    def standing(self, client: Client) -> str:
         if client.billing_problem:
             return light("failed", "Billing parked")
         return light(client.status, client.get_status_display())

@@ -144,7 +144,7 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         key = _module_key(request, obj)
         settings = [f"{PREFIX}{name}" for name in settings_of(key)]
-        shop = ("tagline", "description", ("position", "hidden", "retired"))
+        shop = ("tagline", "description", "position", "hidden", "retired")
         shown: list[Any] = [
             (None, {"fields": (("name", "slug"), ("group", "set_up"))}),
             ("In the shop", {"fields": shop}),

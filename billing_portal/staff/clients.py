@@ -54,7 +54,7 @@ def summary(request: HttpRequest, pk: int) -> HttpResponse:
         "at": at,
         "today": local_date(at, settings.SELLER_TIMEZONE),
         "figures": _figures(client, at),
-        "services": services.services_of(pk).select_related("placement__server"),
+        "services": services.services_of(pk),
         "unpaid": invoices.unpaid_of(pk),
         "failed_jobs": _failed_jobs(pk),
         "loose_payments": payments.unallocated().filter(client_id=pk),

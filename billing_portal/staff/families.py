@@ -45,7 +45,7 @@ def _size_line(steps: list[backups.SizeStep]) -> dict[str, Any]:
         "type": "line",
         "stepped": True,
         "unit": "GB",
-        "labels": [at.strftime("%b %d, %H:%M") for at, _ in points],
+        "times": [int(at.timestamp()) * 1000 for at, _ in points],
         "series": [{"name": "Provisioned", "values": [str(size) for _, size in points]}],
     }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import dropwhile
 from typing import Any
 
 from django.conf import settings
@@ -96,7 +97,7 @@ def services_by_product() -> list[dict[str, Any]]:
 def months(at: datetime, *, count: int = 12) -> list[Month]:
     """The last `count` months up to now, oldest first, in the seller's own currency.
 
-    Past months use today's prices: what is not stored is not invented.
+    Months before the first client are left out, but never the last two.  Past months use today's prices: what is not stored is not invented.
     """
     ends = _month_ends(at, count)
     clients = Client.objects.aggregate(
@@ -114,7 +115,7 @@ def months(at: datetime, *, count: int = 12) -> list[Month]:
         .values("cycle")
         .annotate(**sums, **counts)
     )
-    return [
+    found = [
         Month(
             label=first.strftime("%b %Y"),
             monthly=_total(rows, f"m{i}"),
@@ -123,6 +124,7 @@ def months(at: datetime, *, count: int = 12) -> list[Month]:
         )
         for i, (first, _) in enumerate(ends)
     ]
+    return list(dropwhile(lambda month: not month.clients, found[:-2])) + found[-2:]
 
 
 def _invoiced(at: datetime) -> QuerySet[Invoice, dict[str, Any]]:

@@ -10,7 +10,7 @@ from django import forms
 from django.conf import settings
 
 from billing_portal.calc.money import minor_units
-from billing_portal.invoices.amounts import format_amount
+from billing_portal.invoices.amounts import format_amount, format_day
 from billing_portal.invoices.models import Invoice
 from billing_portal.payments.gateways.bank_transfer import BankTransfer
 from billing_portal.payments.models import Transaction
@@ -59,10 +59,18 @@ class TerminateForm(WishForm):
         return name
 
 
+class InvoiceField(forms.ModelChoiceField):
+    """An invoice, with what is open and since when."""
+
+    def label_from_instance(self, invoice: Invoice) -> str:  # type: ignore[override]
+        left = format_amount(invoice.balance, invoice.currency)
+        return f"{invoice.number}: {left} open, due {format_day(invoice.due_date)}"
+
+
 class PaymentForm(forms.Form):
     """A bank transfer that arrived for an invoice."""
 
-    invoice = forms.ModelChoiceField(queryset=Invoice.objects.none(), label="For invoice")
+    invoice = InvoiceField(queryset=Invoice.objects.none(), label="For invoice", empty_label=None)
     amount = forms.DecimalField(
         min_value=Decimal("0.001"), max_digits=14, decimal_places=3, label="Amount received"
     )

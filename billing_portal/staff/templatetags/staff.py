@@ -19,6 +19,7 @@ from billing_portal.invoices.evidence import (
     unit_price_text,
 )
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine, InvoiceStatus
+from billing_portal.payments.registry import gateways
 from billing_portal.services.models import Service
 from provisioning.models import Job
 
@@ -53,6 +54,20 @@ def talked(seconds: int) -> str:
 def label(name: str) -> str:
     """A key as words: "used_bytes" is "Used bytes"."""
     return str(name).replace("_", " ").capitalize()
+
+
+@register.filter
+def gateway_name(key: str) -> str:
+    """What a way to pay is called, also one that is no longer offered."""
+    return next((g.name for g in gateways() if g.key == key), label(key))
+
+
+@register.filter
+def plain(value: Any) -> str:
+    """A value of JSON as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None or value == "" else str(value)
 
 
 @register.filter

@@ -5,6 +5,13 @@
   const HUES = ["--color-primary-600", "--color-base-400"];
   const HUES_DARK = ["--color-primary-400", "--color-base-500"];
   const charts = [];
+  const DAY = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", timeZone: "UTC" });
+  const MOMENT = new Intl.DateTimeFormat("en", {
+    dateStyle: "medium",
+    timeStyle: "short",
+    timeZone: "UTC",
+    hour12: false,
+  });
 
   const variable = (name) =>
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -17,6 +24,8 @@
     chart.data.datasets.forEach((series, index) => {
       series.borderColor = series.backgroundColor = variable(hues[index % hues.length]);
     });
+    // Bars keep the colours they were made with until the chart is reset.
+    chart.reset();
     for (const axis of Object.values(chart.options.scales)) {
       axis.grid.color = axis.border.color = line;
       axis.ticks.color = axis.title.color = text;
@@ -35,7 +44,10 @@
         labels: shown.labels,
         datasets: shown.series.map((series) => ({
           label: series.name,
-          data: series.values.map(Number),
+          // With `times` the values stand at moments (milliseconds), not at equal steps.
+          data: shown.times
+            ? series.values.map((value, index) => ({ x: shown.times[index], y: Number(value) }))
+            : series.values.map(Number),
           borderWidth: 2,
           pointRadius: 0,
           pointHitRadius: 12,
@@ -49,7 +61,17 @@
         maintainAspectRatio: false,
         interaction: { mode: "index", intersect: false },
         scales: {
-          x: { grid: { display: false }, border: {}, ticks: { maxRotation: 0, autoSkipPadding: 16 }, title: {} },
+          x: {
+            ...(shown.times ? { type: "linear", min: shown.times[0], max: shown.times.at(-1) } : {}),
+            grid: { display: false },
+            border: {},
+            ticks: {
+              maxRotation: 0,
+              autoSkipPadding: 16,
+              ...(shown.times ? { maxTicksLimit: 8, callback: (value) => DAY.format(value) } : {}),
+            },
+            title: {},
+          },
           y: {
             beginAtZero: true,
             grid: {},
@@ -58,7 +80,13 @@
             title: { display: true, text: shown.unit },
           },
         },
-        plugins: { legend: { display: many, align: "end", labels: { boxWidth: 10, boxHeight: 10 } } },
+        plugins: {
+          colors: { enabled: false },
+          legend: { display: many, align: "end", labels: { boxWidth: 10, boxHeight: 10 } },
+          tooltip: shown.times
+            ? { callbacks: { title: (items) => MOMENT.format(items[0].parsed.x) } }
+            : {},
+        },
       },
     });
     charts.push(chart);
