@@ -90,6 +90,12 @@ class RemoteBackupsModule:
     def summarise(cls, spec: Spec) -> str:
         return f"{spec.get('size_gb')} GB"
 
+    @classmethod
+    def is_as_wished(cls, wished: Spec, state: RemoteState) -> bool:
+        """An autoscaled datastore has whatever size the vendor gave it."""
+        autoscaled = bool(state.details.get("autoscaling_enabled"))
+        return autoscaled or wished.get("size_gb") == state.spec.get("size_gb")
+
     def create(self, ref: ServiceRef, spec: Spec) -> RemoteState:
         """Make the datastore, or adopt the one an earlier attempt left, at the size wished.
 

@@ -95,6 +95,10 @@ class FusionPbxModule:
         extensions = spec["extensions"]
         return f"{extensions} extension{'' if extensions == 1 else 's'}"
 
+    @classmethod
+    def is_as_wished(cls, wished: Spec, state: RemoteState) -> bool:
+        return wished.get("extensions") == state.spec.get("extensions")
+
     def create(self, ref: ServiceRef, spec: Spec) -> RemoteState:
         """Make the service's tenant and extensions, or finish what an earlier attempt began."""
         tenant = self._client.put_tenant(

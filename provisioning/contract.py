@@ -190,6 +190,13 @@ class ProductModule(Protocol):
     def summarise(cls, spec: Spec) -> str:
         """The spec in a few words for lines and lists: "500 GB"."""
 
+    @classmethod
+    def is_as_wished(cls, wished: Spec, state: RemoteState) -> bool:
+        """Whether the remote object is what was wished.
+
+        What the client let the vendor change by itself counts as wished.
+        """
+
     def create(self, ref: ServiceRef, spec: Spec) -> RemoteState:
         """Make the remote object, or adopt the one an earlier attempt left."""
 

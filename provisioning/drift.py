@@ -109,8 +109,8 @@ def _differences(
         here, there = _switch(placement.suspended), _switch(state.suspended)
         yield DriftKind.SUSPENSION, f"{service} is {here} here and {there} at the vendor."
     module = registry.module_class(service.product.module_key)
-    wished, stands = module.summarise(service.spec), module.summarise(state.spec)
-    if wished != stands:
+    if not module.is_as_wished(service.spec, state):
+        wished, stands = module.summarise(service.spec), module.summarise(state.spec)
         yield DriftKind.DIFFERS, f"{service} should be {wished} and is {stands}."
 
 

@@ -160,6 +160,10 @@ class PlainModule:
     def summarise(cls, spec: Spec) -> str:
         return f"size {spec.get('size')}"
 
+    @classmethod
+    def is_as_wished(cls, wished: Spec, state: RemoteState) -> bool:
+        return wished.get("size") == state.spec.get("size")
+
     def create(self, ref: ServiceRef, spec: Spec) -> RemoteState:
         name = f"fake-service{ref.service_id}"
 

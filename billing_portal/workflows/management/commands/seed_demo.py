@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing_portal.accounts.models import User
 from billing_portal.calc.periods import local_date, local_midnight
-from billing_portal.clock.setting import set_clock
+from billing_portal.clock.setting import follow_real_time
 from billing_portal.mail import delivery
 from billing_portal.workflows import demo, embedded
 
@@ -26,6 +26,6 @@ class Command(BaseCommand):
         first_day = today - timedelta(days=demo.DEMO.days)
         with embedded.sandboxes_unless_served():
             demo.play(local_midnight(first_day, settings.SELLER_TIMEZONE), end)
-        set_clock(datetime.now(UTC))
+        follow_real_time()
         delivery.deliver_queued(limit=10_000)
         self.stdout.write(f"Played {demo.DEMO.days} days for {len(demo.DEMO.customers)} customers.")
