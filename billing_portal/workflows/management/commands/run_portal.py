@@ -21,7 +21,12 @@ from billing_portal.accounts.models import User
 from billing_portal.workflows import demo_cast, embedded
 
 LIVENESS_S = 1
-LOG_LEVELS = {"celery": "WARNING", "kombu": "ERROR", "waitress": "ERROR"}
+LOG_LEVELS = {
+    "celery": "WARNING",
+    "celery.worker.control": "ERROR",
+    "kombu": "ERROR",
+    "waitress": "ERROR",
+}
 """Quieter than LOG_LEVEL: a person watches this terminal."""
 
 
@@ -38,7 +43,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, port: int, no_sandboxes: bool, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Also when a script started us in the background, where a shell switches Ctrl-C off.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         for name, level in LOG_LEVELS.items():
             logging.getLogger(name).setLevel(level)
         worker: Thread | None = None
