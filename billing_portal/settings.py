@@ -320,6 +320,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
     "loggers": {
         "httpx": {"level": "WARNING"},
+        # It warns that a queue in memory has no host name.
+        "kombu.connection": {"level": "ERROR"},
         "httpcore": {"level": "WARNING"},
         "pbx.agent.access": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
