@@ -10,11 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from provisioning.contract import RemoteUnavailable
-
-
-class UnexpectedAnswer(RemoteUnavailable):
-    """Something answered, but not as the agent does: a log-in page, a redirect, a missing key."""
+from provisioning.wire import UnexpectedAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from django.db import transaction
 
 from provisioning.contract import ModuleError, ServerAccess
 from provisioning.models import Server
+from provisioning.wire import UnexpectedAnswer
 
-from .answers import CallPage, RemoteCall, UnexpectedAnswer
+from .answers import CallPage, RemoteCall
 from .client import AgentClient
 from .models import Call, CallCursor, Extension, Tenant
 from .tariffs import TariffBook

@@ -4,27 +4,21 @@ Shapes of answers are in `answers.py`.  Only a 2xx answer with JSON of the expec
 is a success.  No call is repeated here: that is the job runner's part.
 """
 
-import re
-import time
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from provisioning import tls
 from provisioning.contract import (
     CredentialsRejected,
-    Exchange,
     RemoteNotFound,
     RemoteRejected,
-    RemoteUnavailable,
     ServerAccess,
 )
-from provisioning.masking import mask
+from provisioning.wire import TIMEOUT, UnexpectedAnswer, Wire, raise_if_later
 
 from . import answers
 from .answers import (
@@ -34,17 +28,13 @@ from .answers import (
     RemoteExtension,
     RemoteRegistration,
     RemoteTenant,
-    UnexpectedAnswer,
 )
 
-TIMEOUT = httpx.Timeout(30, connect=5)
 PAGE = 1000
 
 _API = "/api/v1"
 _CHKCON = "/app/xml_cdr/chkcon.php"
-_TOKEN = re.compile(r"[!-~]+")
 _GONE = ("no_such_tenant", "no_such_extension")
-_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
 
 
 class AgentClient:
@@ -55,25 +45,11 @@ class AgentClient:
     """
 
     def __init__(self, access: ServerAccess, *, timeout: httpx.Timeout = TIMEOUT) -> None:
-        token = access.credentials.get("token", "")
-        self._record = access.record
-        if not _TOKEN.fullmatch(token):
-            raise CredentialsRejected("The agent token is empty or holds a space or a line break.")
-        try:
-            self._http = httpx.Client(
-                base_url=access.base_url,
-                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-                timeout=timeout,
-                follow_redirects=False,
-                trust_env=False,
-                verify=tls.context(),
-            )
-        except httpx.InvalidURL as error:
-            raise RemoteRejected(f"{access.base_url!r} is not an address: {error}") from error
+        self._wire = Wire(access, timeout=timeout, loggable=_loggable)
 
     def check_allow_list(self) -> AllowListAnswer:
         """What the agent thinks of our address; a refusal is an answer here."""
-        response = self._exchange("GET", _CHKCON)
+        response = self._wire.request("GET", _CHKCON)
         if response.status_code != HTTPStatus.FORBIDDEN:
             _raise_for_status(f"GET {_CHKCON}", response)
         return answers.read_allow_list_answer(_json(f"GET {_CHKCON}", response))
@@ -157,36 +133,9 @@ class AgentClient:
     ) -> Any:
         """The JSON of one API answer, None if it is empty."""
         action = f"{method} {_API}{path}"
-        response = self._exchange(method, _API + path, body=body, params=params)
+        response = self._wire.request(method, _API + path, body=body, params=params)
         _raise_for_status(action, response)
         return _json(action, response)
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        params: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        """One request and its answer; both are recorded, whatever becomes of them."""
-        action = f"{method} {path}"
-        sent = {"params": dict(params or {}), "body": body}
-        started = time.monotonic()
-        try:
-            response = self._http.request(method, path, json=body, params=params)
-        except httpx.RequestError as error:
-            said = f"{type(error).__name__}: {error}"
-            self._report(action, sent, said, None, started)
-            raise RemoteUnavailable(f"{action}: no answer ({said})") from error
-        self._report(action, sent, _loggable(response), response.status_code, started)
-        return response
-
-    def _report(
-        self, action: str, sent: Any, received: Any, status: int | None, started: float
-    ) -> None:
-        duration_ms = round((time.monotonic() - started) * 1000)
-        self._record(Exchange(action, mask(sent), mask(received), status, duration_ms))
 
 
 def _raise_for_status(action: str, response: httpx.Response) -> None:
@@ -195,8 +144,7 @@ def _raise_for_status(action: str, response: httpx.Response) -> None:
         return
     code, said = _error(response)
     text = f"{action}: {status} {said}".rstrip()
-    if response.is_server_error or status in _LATER:
-        raise RemoteUnavailable(text, retry_after_s=_retry_after_s(response))
+    raise_if_later(response, text)
     if status == HTTPStatus.FORBIDDEN:
         raise CredentialsRejected(
             f"Access is forbidden: is this portal on the agent's allow-list? ({text})"
@@ -239,19 +187,6 @@ def _loggable(response: httpx.Response) -> Any:
     if isinstance(answer, dict) and isinstance(answer.get("calls"), list):
         return {**answer, "calls": f"{len(answer['calls'])} calls"}
     return answer
-
-
-def _retry_after_s(response: httpx.Response) -> int | None:
-    """The wish in Retry-After in seconds; a date counts from the answer's own Date."""
-    wish = response.headers.get("Retry-After", "").strip()
-    if wish.isascii() and wish.isdigit():
-        return int(wish)
-    try:
-        later = parsedate_to_datetime(wish)
-        sent = parsedate_to_datetime(response.headers.get("Date", ""))
-        return max(0, round((later - sent).total_seconds()))
-    except (TypeError, ValueError):
-        return None
 
 
 def _tenant(tenant_id: str) -> str:

@@ -5,7 +5,8 @@ from provisioning.contract import RemoteState
 
 
 def state(size_gb: int, *, autoscaled: bool) -> RemoteState:
-    return RemoteState("d1", "b1", {"size_gb": size_gb}, details={"autoscaling_enabled": autoscaled})
+    details = {"autoscaling_enabled": autoscaled}
+    return RemoteState("d1", "b1", {"size_gb": size_gb}, details=details)
 
 
 def test_a_size_somebody_else_set_is_not_as_wished():

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pbx.agent.sandbox_calls import CallSpec
-from pbx.answers import RemoteCall, UnexpectedAnswer, read_allow_list_answer, read_calls
+from pbx.answers import RemoteCall, read_allow_list_answer, read_calls
 from pbx.client import AgentClient
 from provisioning.contract import (
     CredentialsRejected,
@@ -16,6 +16,7 @@ from provisioning.contract import (
     RemoteRejected,
     RemoteUnavailable,
 )
+from provisioning.wire import UnexpectedAnswer
 
 TENANT = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
