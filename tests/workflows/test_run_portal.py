@@ -64,7 +64,7 @@ class Portal:
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """One portal for the tests below, which run in order; the last one stops it."""
-    portal = Portal(tmp_path_factory.mktemp("portal"))
+    portal = Portal(tmp_path_factory.mktemp("portal"), "--empty")
     try:
         portal.wait_until_ready()
         yield portal
@@ -99,9 +99,8 @@ def test_a_second_portal_on_the_same_port_says_so_and_leaves(portal, tmp_path):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM])
-def test_asked_to_end_it_stops_within_seconds_and_without_complaint(portal, number):
-    portal.process.send_signal(number)
+def test_asked_to_end_it_stops_within_seconds_and_without_complaint(portal):
+    portal.process.send_signal(signal.SIGTERM)
 
     code = portal.process.wait(STOP_TIMEOUT_S)
 

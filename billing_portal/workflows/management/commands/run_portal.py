@@ -20,6 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 from billing_portal.accounts.models import User
 from billing_portal.workflows import demo_cast, embedded
 
+DEFAULT_PORT = 8000
 LIVENESS_S = 1
 LOG_LEVELS = {
     "celery": "WARNING",
@@ -34,20 +35,24 @@ class Command(BaseCommand):
     help = "Set up the portal in DATA_DIR if needed and serve it until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        usual = urlsplit(settings.PORTAL_URL).port or 8000
-        parser.add_argument("--port", type=int, default=usual, help=f"Default: {usual}.")
+        parser.add_argument("--port", type=int, help="Default: that of PORTAL_URL.")
         parser.add_argument(
             "--no-sandboxes",
             action="store_true",
             help="For real vendors, or beside run_sandboxes.",
         )
+        parser.add_argument("--empty", action="store_true", help="Without the demo's people.")
 
-    def handle(self, *, port: int, no_sandboxes: bool, **options: Any) -> None:
+    def handle(self, *, port: int | None, no_sandboxes: bool, empty: bool, **_: Any) -> None:
         # Also when a script started us in the background, where a shell switches Ctrl-C off.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
         for name, level in LOG_LEVELS.items():
             logging.getLogger(name).setLevel(level)
+        if port is None:
+            port = urlsplit(settings.PORTAL_URL).port or DEFAULT_PORT
+        else:
+            settings.PORTAL_URL = f"http://{embedded.LOOPBACK}:{port}"  # where links lead
         worker: Thread | None = None
         try:
             with ExitStack() as parts:
@@ -57,7 +62,7 @@ class Command(BaseCommand):
                 if not no_sandboxes:
                     _forget_unfinished_sandboxes()
                     parts.enter_context(embedded.sandboxes())
-                self._set_up()
+                self._set_up(demo=settings.DEMO and not empty)
                 worker = parts.enter_context(embedded.worker(current_app))
                 parts.enter_context(embedded.beat(current_app))
                 parts.enter_context(embedded.web(server))
@@ -72,11 +77,11 @@ class Command(BaseCommand):
         if worker and worker.is_alive():
             self._leave_now()
 
-    def _set_up(self) -> None:
+    def _set_up(self, *, demo: bool) -> None:
         """Migrate, and in an empty demo portal live through its past."""
         self.stdout.write("Setting up the portal ...")
         call_command("migrate", verbosity=0, interactive=False)
-        if not settings.DEMO:
+        if not demo:
             return
         if _unfinished_demo().exists():
             call_command("flush", verbosity=0, interactive=False)
@@ -94,7 +99,7 @@ class Command(BaseCommand):
                 ("Backups sandbox", settings.SANDBOX_BACKUPS_URL),
                 ("PBX sandbox", settings.SANDBOX_PBX_URL),
             ]
-        if settings.DEMO:
+        if User.objects.filter(email=demo_cast.ADMIN_EMAIL).exists():
             rows.append(("Staff log-in", demo_cast.ADMIN_EMAIL))
             rows += [("Client log-in", f"{c.email}  ({c.name})") for c in demo_cast.DEMO.customers]
             rows.append(("Password of all", demo_cast.PASSWORD))
