@@ -27,7 +27,7 @@ def record(
     return Entry.objects.create(
         at=at,
         actor=actor,
-        actor_name=actor.get_full_name() if actor else "system",
+        actor_name=actor.get_full_name()[:150] if actor else "system",
         action=action,
         subject_type=subject._meta.label_lower,
         subject_id=subject.pk,

@@ -3,7 +3,7 @@
 Order of locks: client, then invoice, then number series.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -50,32 +50,36 @@ def add_charge(
 ) -> Charge:
     """Note what a service owes for a period.  The same `key` returns the same charge.
 
-    `amount` is already rounded to the currency's minor unit.
+    `amount` is already rounded to the currency's minor unit.  The caller holds the
+    client's lock.
     """
-    charge, _ = Charge.objects.get_or_create(
+    if charge := Charge.objects.filter(key=key).first():
+        return charge
+    return Charge.objects.create(
         key=key,
-        defaults={
-            "service_id": service_id,
-            "metric": metric,
-            "description": description,
-            "starts_at": period.start,
-            "ends_at": period.end,
-            "quantity": quantity,
-            "unit": unit,
-            "unit_price": unit_price,
-            "amount": amount,
-            "currency": currency,
-            "evidence": dict(evidence),
-            "created_at": at,
-        },
+        service_id=service_id,
+        metric=metric,
+        description=description[:300],
+        starts_at=period.start,
+        ends_at=period.end,
+        quantity=quantity,
+        unit=unit,
+        unit_price=unit_price,
+        amount=amount,
+        currency=currency,
+        evidence=dict(evidence),
+        created_at=at,
     )
-    return charge
 
 
-def close_window(service_id: int, *, window: Period, at: datetime) -> None:
-    """Note that the usage of `window` was collected; a second time raises IntegrityError."""
-    UsageWindow.objects.create(
-        service_id=service_id, starts_at=window.start, ends_at=window.end, closed_at=at
+def close_windows(windows: Iterable[tuple[int, Period]], *, at: datetime) -> None:
+    """Note of which services and periods the usage was collected.
+
+    Raises IntegrityError if that was noted before.
+    """
+    UsageWindow.objects.bulk_create(
+        UsageWindow(service_id=service_id, starts_at=window.start, ends_at=window.end, closed_at=at)
+        for service_id, window in windows
     )
 
 
@@ -115,8 +119,9 @@ def issue(
 
 
 def cancel(invoice_id: int, *, reason: str, at: datetime, actor: User | None = None) -> Invoice:
-    """Void an unpaid invoice of advance lines; its periods may be billed again.
+    """Void an unpaid invoice of advance lines.
 
+    No bill run asks for its periods again by itself: its services stay noted as billed.
     Raises InvoiceNotCancellable once anything was paid or if it bills usage.
     """
     with transaction.atomic():
@@ -155,6 +160,13 @@ def add_payment(invoice: Invoice, amount: Decimal, *, at: datetime) -> bool:
     return settled
 
 
+def printed_day(moment: date | datetime) -> date:
+    """The seller's calendar day of a usage period's end; days stay as they are."""
+    if isinstance(moment, datetime):
+        return local_date(moment, settings.SELLER_TIMEZONE)
+    return moment
+
+
 def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
     return InvoiceLine(
         invoice=invoice,
@@ -163,20 +175,13 @@ def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
         service_id=line.service_id,
         charge_id=line.charge_id,
         description=line.description[:300],
-        period_start=_day(line.period_start),
-        period_end=_day(line.period_end),
+        period_start=printed_day(line.period_start),
+        period_end=printed_day(line.period_end),
         quantity=line.quantity,
         unit=line.unit,
         unit_price=line.unit_price,
         amount=line.amount,
     )
-
-
-def _day(moment: date | datetime) -> date:
-    """The seller's calendar day of a usage period's end; days stay as they are."""
-    if isinstance(moment, datetime):
-        return local_date(moment, settings.SELLER_TIMEZONE)
-    return moment
 
 
 def _seller() -> dict[str, str]:

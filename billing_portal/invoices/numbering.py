@@ -18,9 +18,16 @@ def take_number(prefix: str, *, year: int) -> str:
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("a number is taken in the transaction that uses it")
-    NumberSeries.objects.get_or_create(prefix=prefix, year=year)
-    series = NumberSeries.objects.select_for_update().get(prefix=prefix, year=year)
+    series = _locked(prefix, year)
     number = series.next_number
     series.next_number = number + 1
     series.save(update_fields=["next_number"])
     return f"{prefix}-{year}-{number:05d}"
+
+
+def _locked(prefix: str, year: int) -> NumberSeries:
+    locked = NumberSeries.objects.select_for_update()
+    if series := locked.filter(prefix=prefix, year=year).first():
+        return series
+    NumberSeries.objects.get_or_create(prefix=prefix, year=year)  # the first number of a year
+    return locked.get(prefix=prefix, year=year)

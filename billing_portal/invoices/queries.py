@@ -5,9 +5,11 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import Round
 
 from billing_portal.calc.invoice import BilledKey, ChargeItem
 from billing_portal.calc.periods import Period
+from billing_portal.errors import PortalError
 from billing_portal.invoices.models import (
     Charge,
     Invoice,
@@ -15,6 +17,10 @@ from billing_portal.invoices.models import (
     InvoiceStatus,
     UsageWindow,
 )
+
+
+class CurrencyMixed(PortalError):
+    """A client owes in a currency other than its own."""
 
 
 def invoices_of(client_id: int) -> QuerySet[Invoice]:
@@ -34,8 +40,9 @@ def overdue(today: date) -> QuerySet[Invoice]:
 
 def open_balance(client_id: int) -> Decimal:
     """What a client owes on all unpaid invoices together."""
-    owed = unpaid_of(client_id).aggregate(owed=Sum(F("total") - F("paid_amount")))["owed"]
-    return owed or Decimal(0)
+    # SQLite adds decimals as floats; rounding takes its error away.
+    owed = Round(Sum(F("total") - F("paid_amount")), precision=3)
+    return unpaid_of(client_id).aggregate(owed=owed)["owed"] or Decimal(0)
 
 
 def lines_of(invoice: Invoice) -> QuerySet[InvoiceLine]:
@@ -43,9 +50,18 @@ def lines_of(invoice: Invoice) -> QuerySet[InvoiceLine]:
     return invoice.lines.select_related("charge", "service__product").order_by("position")
 
 
-def open_charges(client_id: int) -> list[ChargeItem]:
-    """Charges of a client that are on no invoice yet, in time order."""
-    charges = Charge.objects.filter(service__client_id=client_id, line__isnull=True)
+def open_charges(client_id: int, *, currency: str) -> list[ChargeItem]:
+    """Charges of a client that are on no invoice yet, in time order.
+
+    Raises CurrencyMixed if one is not in `currency`, the client's own.
+    """
+    open_ones = Charge.objects.filter(service__client_id=client_id, line__isnull=True)
+    charges = list(open_ones.order_by("starts_at", "pk"))
+    for charge in charges:
+        if charge.currency != currency:
+            raise CurrencyMixed(
+                f"{charge.description} is charged in {charge.currency}, not in {currency}."
+            )
     return [
         ChargeItem(
             charge_id=charge.pk,
@@ -57,7 +73,7 @@ def open_charges(client_id: int) -> list[ChargeItem]:
             unit_price=charge.unit_price,
             amount=charge.amount,
         )
-        for charge in charges.order_by("starts_at", "pk")
+        for charge in charges
     ]
 
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from django.db.models import F, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Round
 
 from billing_portal.payments.models import Allocation, Transaction
 
@@ -22,7 +22,8 @@ def unallocated() -> QuerySet[Transaction]:
     """Payments of which a part belongs to no invoice; `left` is that part."""
     used = Coalesce(Sum("allocations__amount"), Decimal(0))
     return (
-        Transaction.objects.annotate(left=F("amount") - used)
+        # SQLite subtracts decimals as floats; rounding takes its error away.
+        Transaction.objects.annotate(left=Round(F("amount") - used, precision=3))
         .filter(left__gt=0)
         .select_related("client")
         .order_by("received_at", "pk")

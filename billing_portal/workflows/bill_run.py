@@ -6,14 +6,19 @@ under the client's lock, so running twice, or four times at once, bills once.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 
-from billing_portal.calc.invoice import ChargeItem, DraftInvoice, draft_invoice, usage_windows_due
+from billing_portal.calc.invoice import (
+    DraftInvoice,
+    RecurringItem,
+    draft_invoice,
+    usage_windows_due,
+)
 from billing_portal.calc.periods import Period, local_date
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
@@ -22,12 +27,14 @@ from billing_portal.invoices import queries as billed
 from billing_portal.invoices.models import Invoice
 from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
-from billing_portal.services.states import ServiceStatus
 from billing_portal.workflows import advance_billing, billing_candidates
 from provisioning import registry
-from provisioning.contract import Usage
+from provisioning.contract import UsageMoved, UsageSource
 
 logger = logging.getLogger(__name__)
+
+TRIES = 3
+"""How often a client is billed again because late records arrived in between."""
 
 
 @dataclass(slots=True)
@@ -40,25 +47,23 @@ class BillRunReport:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowUsage:
-    """The usage of one service in one window that is due."""
+class Bill:
+    """What one client owes: the draft, if there is anything to ask for, and its periods."""
 
-    service: Service
-    window: Period
-    usages: tuple[Usage, ...]
+    client: Client
+    draft: DraftInvoice | None
+    periods: Sequence[RecurringItem]
 
 
 def bill_all(at: datetime, *, dry_run: bool = False) -> BillRunReport:
     """Bill every client with something due.  A client that fails is parked; the run goes on."""
     report = BillRunReport()
-    for client in billing_candidates.clients_due(at):
+    for client_id in billing_candidates.clients_due(at).values_list("pk", flat=True):
         try:
-            _bill_one(client, report, at=at, dry_run=dry_run)
+            _bill_one(client_id, report, at=at, dry_run=dry_run)
         except Exception as error:
-            logger.exception("billing client %s failed", client.pk)
-            report.parked.append((client, _sentence(error)))
-            if not dry_run:
-                park(client.pk, _sentence(error))
+            logger.exception("billing client %s failed", client_id)
+            report.parked.append((Client.objects.get(pk=client_id), _sentence(error)))
     return report
 
 
@@ -67,63 +72,75 @@ def bill_client(client_id: int, at: datetime) -> Invoice | None:
 
     Repeating it, in whatever process, issues nothing more.
     """
-    with transaction.atomic():
-        client = Client.objects.select_for_update().get(pk=client_id)
-        running = _services(client_id)
-        for due in _usage_due(running, at=at):
-            _charge(due, at=at)
-        draft = _draft(client, running, billed.open_charges(client_id), at=at)
-        if client.billing_problem:
-            Client.objects.filter(pk=client_id).update(billing_problem="")
-        if draft is None:
-            return None
-        advance_billing.note_billed(_advance_items(running, at=at))
-        return invoices.issue(client, draft, at=at)
+    for _ in range(TRIES - 1):
+        try:
+            return _bill(client_id, at=at)
+        except UsageMoved as moved:
+            logger.info("billing client %s again: %s", client_id, moved)
+    return _bill(client_id, at=at)
+
+
+def bill_or_park(client_id: int, at: datetime) -> Invoice | None:
+    """Bill a client; if that fails, note on it why, for staff, and raise all the same."""
+    try:
+        return bill_client(client_id, at)
+    except Exception as error:
+        Client.objects.filter(pk=client_id).update(billing_problem=_sentence(error))
+        raise
 
 
 def preview_client(client_id: int, at: datetime) -> DraftInvoice | None:
-    """What `bill_client` would issue at `at`, computed by the same steps and stored nowhere.
+    """What `bill_client` would issue at `at`: its own steps, taken back before the last one.
 
-    Charges that do not exist yet carry negative ids.
+    The charge ids in the draft are of rows that do not stay.
     """
-    client = Client.objects.get(pk=client_id)
-    running = _services(client_id)
-    fresh = [
-        _charge_item(-number, due, usage)
-        for number, (due, usage) in enumerate(_each(_usage_due(running, at=at)), start=1)
-    ]
-    return _draft(client, running, [*billed.open_charges(client_id), *fresh], at=at)
+    with transaction.atomic():
+        draft = _prepare(client_id, at=at).draft
+        transaction.set_rollback(True)
+    return draft
 
 
-def park(client_id: int, problem: str) -> None:
-    """Note why a client could not be billed; the next run that succeeds clears it."""
-    Client.objects.filter(pk=client_id).update(billing_problem=problem)
-
-
-def _bill_one(client: Client, report: BillRunReport, *, at: datetime, dry_run: bool) -> None:
+def _bill_one(client_id: int, report: BillRunReport, *, at: datetime, dry_run: bool) -> None:
     if dry_run:
-        if draft := preview_client(client.pk, at):
-            report.drafts.append((client, draft))
-    elif invoice := bill_client(client.pk, at):
+        if draft := preview_client(client_id, at):
+            report.drafts.append((Client.objects.get(pk=client_id), draft))
+    elif invoice := bill_or_park(client_id, at):
         report.issued.append(invoice)
 
 
-def _services(client_id: int) -> list[Service]:
-    """The client's services that may owe something: running ones, and ended ones with usage."""
-    relevant = [*billable_statuses(), ServiceStatus.TERMINATED, ServiceStatus.CANCELLED]
-    return list(
-        Service.objects.filter(client_id=client_id, status__in=relevant)
-        .select_related("product")
-        .order_by("pk")
+def _bill(client_id: int, *, at: datetime) -> Invoice | None:
+    with transaction.atomic():
+        bill = _prepare(client_id, at=at)
+        if bill.client.billing_problem:
+            Client.objects.filter(pk=client_id).update(billing_problem="")
+        if bill.draft is None:
+            return None
+        advance_billing.note_billed(bill.periods)
+        return invoices.issue(bill.client, bill.draft, at=at)
+
+
+def _prepare(client_id: int, *, at: datetime) -> Bill:
+    """Lock the client, write the charges of every window that is due, and draft the invoice."""
+    client = Client.objects.select_for_update().get(pk=client_id)
+    services = billing_candidates.services_due(client_id)
+    closed = [_charge(service, window, at=at) for service, window in _windows_due(services, at=at)]
+    invoices.close_windows(closed, at=at)
+    periods = _periods_due(client, services, at=at)
+    draft = draft_invoice(
+        currency=client.currency,
+        recurring=periods,
+        charges=billed.open_charges(client_id, currency=client.currency),
+        billed=billed.billed_keys([service.pk for service in services]),
     )
+    # Nobody is asked for an invoice of 0.00 or less; its charges wait for the next one.
+    return Bill(client, draft if draft and draft.total > 0 else None, periods)
 
 
-def _usage_due(running: Iterable[Service], *, at: datetime) -> Iterator[WindowUsage]:
+def _windows_due(services: Iterable[Service], *, at: datetime) -> Iterator[tuple[Service, Period]]:
     """Every window of every metered service that ended and settled, oldest first per service."""
-    metered = [s for s in running if s.activated_at and registry.usage_source(s.product.module_key)]
+    metered = [service for service in services if service.activated_at and _meter(service)]
     closed = billed.closed_windows([service.pk for service in metered])
     for service in metered:
-        source = registry.usage_source(service.product.module_key)
         windows = usage_windows_due(
             anchor=service.anchor_date,
             timezone=settings.SELLER_TIMEZONE,
@@ -133,18 +150,20 @@ def _usage_due(running: Iterable[Service], *, at: datetime) -> Iterator[WindowUs
             ended_at=service.ended_at,
         )
         for window in windows:
-            assert source is not None  # filtered above
-            yield WindowUsage(service, window, tuple(source.collect_usage(service.pk, window)))
+            yield service, window
 
 
-def _charge(due: WindowUsage, *, at: datetime) -> None:
-    """Write the charges of one window, stamp the records behind them, close the window."""
-    service = due.service
-    source = registry.usage_source(service.product.module_key)
-    assert source is not None  # _usage_due yields metered services only
-    for usage in due.usages:
+def _charge(service: Service, window: Period, *, at: datetime) -> tuple[int, Period]:
+    """Write the charges of one window and stamp the records behind them.
+
+    Before the next window of the service is looked at: some modules charge in it what
+    came too late for this one.
+    """
+    source = _meter(service)
+    assert source is not None  # only metered services have windows
+    for usage in source.collect_usage(service.pk, window):
         charge = invoices.add_charge(
-            key=f"{usage.metric}:{service.pk}:{due.window.start.isoformat()}",
+            key=f"{usage.metric}:{service.pk}:{window.start.isoformat()}",
             service_id=service.pk,
             metric=usage.metric,
             description=usage.description,
@@ -158,47 +177,36 @@ def _charge(due: WindowUsage, *, at: datetime) -> None:
             at=at,
         )
         source.usage_charged(service.pk, usage, charge_id=charge.pk)
-    invoices.close_window(service.pk, window=due.window, at=at)
+    return service.pk, window
 
 
-def _draft(
-    client: Client, running: list[Service], charges: list[ChargeItem], *, at: datetime
-) -> DraftInvoice | None:
-    draft = draft_invoice(
-        currency=client.currency,
-        recurring=_advance_items(running, at=at),
-        charges=charges,
-        billed=billed.billed_keys([service.pk for service in running]),
-    )
-    # Nothing is asked for an invoice of 0.00; its charges wait for the next one.
-    return draft if draft and draft.total else None
-
-
-def _advance_items(
-    running: Iterable[Service], *, at: datetime
-) -> list[advance_billing.RecurringItem]:
-    return [
-        item
-        for service in running
-        if service.status in billable_statuses()
-        for item in advance_billing.items_due(
-            service,
-            today=_billing_day(service, at=at),
-            lead_days=settings.INVOICE_LEAD_DAYS,
+def _periods_due(
+    client: Client, services: Iterable[Service], *, at: datetime
+) -> list[RecurringItem]:
+    """The periods of the running services to invoice in advance by `at`."""
+    running = [service for service in services if service.status in billable_statuses()]
+    today = _billing_day(running, at=at)
+    found = []
+    for service in running:
+        items = advance_billing.items_due(
+            service, today=today, lead_days=settings.INVOICE_LEAD_DAYS
         )
-    ]
+        if items and service.currency != client.currency:
+            raise billed.CurrencyMixed(
+                f"{service} is priced in {service.currency}, not in {client.currency}."
+            )
+        found += items
+    return found
 
 
-def _billing_day(service: Service, *, at: datetime) -> date:
-    """The seller's day that decides which periods are due.
+def _billing_day(running: Iterable[Service], *, at: datetime) -> date:
+    """The seller's day that decides which periods of a client are due.
 
-    Without lead days a metered service's new period waits until the usage of the old one
-    has settled, so that both are on one invoice.
+    Without lead days the new periods of a client with a metered service wait until the
+    usage of the old one has settled, so that all are on one invoice.
     """
-    metered = registry.usage_source(service.product.module_key) is not None
-    if metered and not settings.INVOICE_LEAD_DAYS:
-        return local_date(at - settle_time(), settings.SELLER_TIMEZONE)
-    return local_date(at, settings.SELLER_TIMEZONE)
+    waits = not settings.INVOICE_LEAD_DAYS and any(_meter(service) for service in running)
+    return local_date(at - settle_time() if waits else at, settings.SELLER_TIMEZONE)
 
 
 def settle_time() -> timedelta:
@@ -206,23 +214,8 @@ def settle_time() -> timedelta:
     return timedelta(minutes=settings.USAGE_SETTLE_MINUTES)
 
 
-def _each(due: Iterable[WindowUsage]) -> Iterator[tuple[WindowUsage, Usage]]:
-    for window_usage in due:
-        for usage in window_usage.usages:
-            yield window_usage, usage
-
-
-def _charge_item(charge_id: int, due: WindowUsage, usage: Usage) -> ChargeItem:
-    return ChargeItem(
-        charge_id=charge_id,
-        service_id=due.service.pk,
-        description=usage.description,
-        period=usage.period,
-        quantity=usage.quantity,
-        unit=usage.unit,
-        unit_price=usage.unit_price,
-        amount=usage.amount,
-    )
+def _meter(service: Service) -> type[UsageSource] | None:
+    return registry.usage_source(service.product.module_key)
 
 
 def _sentence(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Which clients a bill run should look at.  May name one too many, never one too few."""
+"""Whom a bill run should look at.  May name one too many, never one too few."""
 
 from datetime import datetime, timedelta
 
@@ -18,13 +18,27 @@ SHORTEST_MONTH = timedelta(days=27)
 
 
 def clients_due(at: datetime) -> QuerySet[Client]:
-    """Clients with a period, a usage window or a charge to bill at `at`, in order of key."""
+    """Clients with a period, a usage window or a charge to bill at `at`, in order of key.
+
+    Parked ones too: if nothing is due any more, billing them takes the mark off.
+    """
     mine = Q(client_id=OuterRef("pk"))
     advance = _advance_due(at).filter(mine)
     usage = _usage_due(at).filter(mine)
     charges = Charge.objects.filter(service__client_id=OuterRef("pk"), line__isnull=True)
-    due = Exists(advance) | Exists(usage) | Exists(charges)
+    due = Exists(advance) | Exists(usage) | Exists(charges) | ~Q(billing_problem="")
     return Client.objects.filter(due).order_by("pk")
+
+
+def services_due(client_id: int) -> list[Service]:
+    """The client's services that may owe something: running ones, and ended ones with usage."""
+    running = Q(status__in=billable_statuses())
+    ended = _metered().filter(_HAS_OPEN_WINDOW, client_id=client_id, ended_at__isnull=False)
+    return list(
+        Service.objects.filter(running | Q(pk__in=ended.values("pk")), client_id=client_id)
+        .select_related("product")
+        .order_by("pk")
+    )
 
 
 def _advance_due(at: datetime) -> QuerySet[Service]:
@@ -36,16 +50,23 @@ def _advance_due(at: datetime) -> QuerySet[Service]:
 
 def _usage_due(at: datetime) -> QuerySet[Service]:
     """Metered services whose next window may have ended, or whose last one is still open."""
-    metered = [key for key, module in registry.modules().items() if module.metrics]
     settled = at - timedelta(minutes=settings.USAGE_SETTLE_MINUTES)
     old_enough = local_date(settled - SHORTEST_MONTH, settings.SELLER_TIMEZONE)
-    return (
-        Service.objects.filter(product__module_key__in=metered, activated_at__isnull=False)
-        .annotate(closed_until=Max("usage_windows__ends_at"))
-        .filter(
-            Q(closed_until__isnull=True, ended_at__isnull=True, anchor_date__lte=old_enough)
-            | Q(closed_until__isnull=True, ended_at__lte=settled)
-            | Q(closed_until__lte=settled - SHORTEST_MONTH, ended_at__isnull=True)
-            | Q(closed_until__lt=F("ended_at"), ended_at__lte=settled)
-        )
+    next_window_ended = Q(closed_until__isnull=True, anchor_date__lte=old_enough) | Q(
+        closed_until__lte=settled - SHORTEST_MONTH
     )
+    return _metered().filter(
+        Q(ended_at__isnull=True) & next_window_ended | Q(ended_at__isnull=False) & _HAS_OPEN_WINDOW
+    )
+
+
+_HAS_OPEN_WINDOW = Q(closed_until__isnull=True) | Q(closed_until__lt=F("ended_at"))
+"""Of an ended service: whether the usage up to its end was not collected yet."""
+
+
+def _metered() -> QuerySet[Service]:
+    """Services that may have usage, each with the end of its last closed window."""
+    keys = [key for key, module in registry.modules().items() if module.metrics]
+    return Service.objects.filter(
+        product__module_key__in=keys, activated_at__isnull=False
+    ).annotate(closed_until=Max("usage_windows__ends_at"))

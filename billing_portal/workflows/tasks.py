@@ -10,15 +10,11 @@ from billing_portal.workflows import billing_candidates
 @shared_task(acks_late=True, ignore_result=True)
 def bill_run() -> None:
     """Queue one billing task per client with something due."""
-    for client in billing_candidates.clients_due(now()).only("pk"):
-        bill_client.delay(client_id=client.pk)
+    for client_id in billing_candidates.clients_due(now()).values_list("pk", flat=True):
+        bill_client.delay(client_id=client_id)
 
 
 @shared_task(acks_late=True, ignore_result=True)
 def bill_client(*, client_id: int) -> None:
     """Bill one client.  Harmless if delivered twice; a failure parks the client for staff."""
-    try:
-        billing.bill_client(client_id, now())
-    except Exception as error:
-        billing.park(client_id, str(error) or repr(error))
-        raise
+    billing.bill_or_park(client_id, now())

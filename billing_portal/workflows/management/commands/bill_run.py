@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_datetime
 from billing_portal.calc.invoice import DraftInvoice
 from billing_portal.clients.models import Client
 from billing_portal.clock.reading import now
+from billing_portal.invoices.actions import printed_day
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.workflows import bill_run
 
@@ -26,7 +27,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, at: str | None, dry_run: bool, **_: Any) -> None:
-        report = bill_run.bill_all(_moment(at), dry_run=dry_run)
+        moment, today = _moment(at), now()
+        if moment > today and not dry_run:
+            raise CommandError(f"--at {at} is in the future: say --dry-run, or wait.")
+        report = bill_run.bill_all(moment, dry_run=dry_run)
         for client, draft in report.drafts:
             self._print_draft(client, draft)
         for invoice in report.issued:
@@ -43,7 +47,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{client}  {format_amount(draft.total, draft.currency)}")
         for line in draft.lines:
             amount = format_amount(line.amount, draft.currency)
-            period = f"{line.period_start:%Y-%m-%d} to {line.period_end:%Y-%m-%d}"
+            first, end = printed_day(line.period_start), printed_day(line.period_end)
+            period = f"{first} to {end}"
             self.stdout.write(f"    {line.description}  {period}  {amount}")
 
 
