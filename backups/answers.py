@@ -10,15 +10,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from provisioning.contract import RemoteUnavailable
+from provisioning.wire import UnexpectedAnswer
 
 from .limits import SIZE_STEP_GB
+from .retention import KEEP_NAMES, PruneSettings
 
 BYTES_PER_GB = 10**9
-
-
-class UnexpectedAnswer(RemoteUnavailable):
-    """Something answered, but not as this API does: a gateway page, a redirect, a missing key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,8 @@ class Datastore:
     """One datastore as the vendor describes it.
 
     `used_bytes` is None when the vendor does not say, as for a host that is offline.
-    `user` and `password` may be empty in a list; `get_datastore` insists on them.
+    `user` and `password` may be empty in a list; `get_datastore` insists on them.  `prune`
+    is None when the vendor leaves it out.
     """
 
     id: str
@@ -45,6 +43,7 @@ class Datastore:
     ip6: str
     fingerprint: str
     created_at: datetime | None
+    prune: PruneSettings | None = None
 
     @property
     def size_gb(self) -> int | Decimal:
@@ -64,6 +63,20 @@ class Rescale:
     at: datetime
     from_gb: int | Decimal
     to_gb: int | Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class UsePoint:
+    """Space used and provisioned at a moment; what was read and written, where it is told.
+
+    The unit of the traffic is not settled: bytes since the point before (assumed).
+    """
+
+    at: datetime
+    used_bytes: int
+    total_bytes: int
+    read_bytes: int | None
+    written_bytes: int | None
 
 
 def in_gb(size_bytes: int) -> int | Decimal:
@@ -100,6 +113,7 @@ def read_datastore(answer: Any) -> Datastore:
         ip6=_optional(server, "ip6", ""),
         fingerprint=_optional(server, "fingerprint", ""),
         created_at=_moment(raw["createdAt"]) if raw.get("createdAt") else None,
+        prune=_prune(_part(raw, "gc")) if raw.get("gc") else None,
     )
 
 
@@ -123,6 +137,38 @@ def read_rescale_log(answer: Any) -> list[Rescale]:
     """Size changes in time order; the vendor lists them newest first."""
     # Sorting is stable: reversed first, changes of one moment keep the order they had.
     return sorted(map(_rescale, reversed(_list(answer))), key=lambda change: change.at)
+
+
+def read_graph(answer: Any) -> list[UsePoint]:
+    """The points of a graph in time order; a moment without a reading has no point."""
+    points = [_use_point(raw) for raw in map(_object, _list(answer)) if raw.get("used") is not None]
+    return sorted(points, key=lambda point: point.at)
+
+
+def _use_point(raw: dict[str, Any]) -> UsePoint:
+    # In seconds; one of the vendor's own pages once read them as milliseconds.
+    seconds = _required(raw, "time", int)
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError) as error:
+        raise UnexpectedAnswer(f"The vendor wrote {seconds} for a moment in time.") from error
+    return UsePoint(
+        at=at,
+        used_bytes=int(_required(raw, "used", int, Decimal)),
+        total_bytes=int(_required(raw, "total", int, Decimal)),
+        read_bytes=_traffic(raw, "read_bytes"),
+        written_bytes=_traffic(raw, "write_bytes"),
+    )
+
+
+def _traffic(raw: dict[str, Any], key: str) -> int | None:
+    return None if raw.get(key) is None else int(_required(raw, key, int, Decimal))
+
+
+def _prune(raw: dict[str, Any]) -> PruneSettings:
+    """What is kept; a limit the backup server does not have is 0.  The schedule is as written."""
+    kept = {name: _optional(raw, name.replace("_", "-"), 0) for name in KEEP_NAMES}
+    return PruneSettings(**kept, schedule=_optional(raw, "schedule", ""))
 
 
 def _rescale(answer: Any) -> Rescale:

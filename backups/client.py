@@ -7,38 +7,46 @@ Source: the vendor's WHMCS module (README and client).  What it does not settle 
 """
 
 import json
-import re
-import time
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
-from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from provisioning import tls
 from provisioning.contract import (
     CredentialsRejected,
-    Exchange,
     RemoteNotFound,
     RemoteRejected,
     RemoteUnavailable,
     ServerAccess,
 )
-from provisioning.masking import MASK, mask
+from provisioning.masking import MASK
+from provisioning.wire import TIMEOUT, UnexpectedAnswer, Wire, raise_if_later
 
 from . import answers
-from .answers import BYTES_PER_GB, Datastore, Rescale, UnexpectedAnswer
+from .answers import BYTES_PER_GB, Datastore, Rescale, UsePoint
 from .limits import smallest_size_for
-
-TIMEOUT = httpx.Timeout(30, connect=5)
+from .retention import KEEP_NAMES, PruneSettings
 
 _DATASTORES = "/reseller/datastore"
-_TOKEN = re.compile(r"[!-~]+")
+_LOOKED_BACK_DAYS = 30
+"""The shortest stretch of the rescale log the vendor's own module asks for."""
+_FRESH_READS = 3
 _LOGGED_ITEMS = 20
 """Of a long list only the first go to the module log: it is asked for every hour."""
+
+
+class GraphRange(StrEnum):
+    """How far back a graph reaches."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    DECADE = "decade"
 
 
 class RemoteBackupsClient:
@@ -49,21 +57,8 @@ class RemoteBackupsClient:
     """
 
     def __init__(self, access: ServerAccess, *, timeout: httpx.Timeout = TIMEOUT) -> None:
-        self._token = access.credentials["token"]
-        self._record = access.record
-        if not _TOKEN.fullmatch(self._token):
-            raise CredentialsRejected("The API token is empty or holds a space or a line break.")
-        try:
-            self._http = httpx.Client(
-                base_url=access.base_url,
-                headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
-                timeout=timeout,
-                follow_redirects=False,
-                trust_env=False,
-                verify=tls.context(),
-            )
-        except httpx.InvalidURL as error:
-            raise RemoteRejected(f"{access.base_url!r} is not an address: {error}") from error
+        self._token = access.credentials.get("token", "")
+        self._wire = Wire(access, timeout=timeout, loggable=self._loggable)
 
     def list_datastores(self) -> list[Datastore]:
         """Every datastore of the account, in one request."""
@@ -105,7 +100,8 @@ class RemoteBackupsClient:
 
         The vendor wants all seven settings in every PATCH.  They are read again right
         before, so a size the autoscaler changed meanwhile is not written back, and once
-        more after, so what is returned is what stands.
+        more after, so what is returned is what stands.  If the size changed even between
+        that reading and the writing, the rescale log shows it and the size is put back.
         """
         given = {
             "friendly": name,
@@ -122,8 +118,70 @@ class RemoteBackupsClient:
         if settings | wanted == settings:
             return current
         _refuse_impossible_size(current, size_gb)
+        if size_gb is None:
+            return self._update_beside_autoscaler(current, wanted)
         self._send("PATCH", _path(datastore_id), body=settings | wanted)
         return self._changed(datastore_id, wanted)
+
+    def _update_beside_autoscaler(self, current: Datastore, wanted: Mapping[str, Any]) -> Datastore:
+        """Change settings but not the size, which the autoscaler may be changing just now.
+
+        ours         read 500 ------------- write 500
+        autoscaler             500 -> 600
+        log                    500 -> 600,  600 -> 500    so 600 is put back
+        """
+        before = self._log_if_told(current.id)
+        for _ in range(_FRESH_READS):
+            if not before or before[-1].to_gb == current.size_gb:
+                break
+            current = self.get_datastore(current.id)
+        sent = _settings(current) | wanted
+        self._send("PATCH", _path(current.id), body=sent)
+        changed = self._changed(current.id, wanted)
+        after = self._log_if_told(current.id)
+        undone = [
+            one
+            for one in after or ()
+            if one not in (before or ()) and one.to_gb == sent["size"] != one.from_gb
+        ]
+        if before is None or not undone or changed.size_gb != sent["size"]:
+            return changed
+        self._send("PATCH", _path(current.id), body=sent | {"size": undone[-1].from_gb})
+        return self._changed(current.id, dict(wanted) | {"size": undone[-1].from_gb})
+
+    def _log_if_told(self, datastore_id: str) -> list[Rescale] | None:
+        """The latest size changes; None if the vendor does not tell, which stops no change."""
+        try:
+            return self.rescale_log(datastore_id, days=_LOOKED_BACK_DAYS)
+        except (RemoteRejected, RemoteNotFound, UnexpectedAnswer):
+            return None
+
+    def update_prune_settings(self, datastore_id: str, prune: PruneSettings) -> Datastore:
+        """Set how many backups are kept and when; sends nothing if it is so already.
+
+        All six counts go out every time: 0 takes a limit away, one left out would stay.
+        The schedule is wanted twice.  Source: the vendor's WHMCS module.
+        """
+        current = self.get_datastore(datastore_id)
+        if current.prune == prune:
+            return current
+        kept = {name.replace("_", "-"): getattr(prune, name) for name in KEEP_NAMES}
+        body = {
+            "keepLast": {**kept, "schedule": prune.schedule},
+            "targetSchedule": prune.schedule,
+        }
+        self._send("PATCH", f"{_path(datastore_id)}/prune-settings", body=body)
+        changed = self.get_datastore(datastore_id)
+        if changed.prune != prune:
+            raise UnexpectedAnswer(
+                f"remote-backups.com took the retention of {changed.name} but does not show it."
+            )
+        return changed
+
+    def use_graph(self, datastore_id: str, *, reach: GraphRange) -> list[UsePoint]:
+        """Used and provisioned space over time, oldest first."""
+        path = f"{_path(datastore_id)}/graph"
+        return answers.read_graph(self._send("GET", path, params={"range": str(reach)}))
 
     def delete_datastore(self, datastore_id: str) -> None:
         """Delete a datastore with everything in it.  Raises RemoteNotFound if it is gone."""
@@ -158,31 +216,23 @@ class RemoteBackupsClient:
         params: Mapping[str, str] | None = None,
     ) -> Any:
         """The JSON of one answer, None if it is empty; the exchange is recorded either way."""
+        response = self._wire.request(method, path, body=body, params=params)
+        answer = self._answer(response)
         action = f"{method} {path}"
-        sent = {"params": dict(params or {}), "body": body}
-        started = time.monotonic()
-        try:
-            response = self._http.request(method, path, json=body, params=params)
-        except httpx.RequestError as error:
-            said = f"{type(error).__name__}: {error}"
-            self._report(action, sent, said, status=None, started=started)
-            raise RemoteUnavailable(f"{action}: no answer ({said})") from error
-        # Some error pages repeat what they were sent.
-        answer = _json(response.text.replace(self._token, MASK))
-        self._report(action, sent, answer, status=response.status_code, started=started)
         _raise_for_status(action, response, said=_message(answer))
         if isinstance(answer, _NotJson):
             raise UnexpectedAnswer(f"{action}: the answer is not JSON ({answer})")
         return answer
 
-    def _report(
-        self, action: str, sent: Any, received: Any, *, status: int | None, started: float
-    ) -> None:
-        duration_ms = round((time.monotonic() - started) * 1000)
-        if isinstance(received, list) and len(received) > _LOGGED_ITEMS:
-            more = len(received) - _LOGGED_ITEMS
-            received = [*received[:_LOGGED_ITEMS], f"... and {more} more"]
-        self._record(Exchange(action, mask(sent), mask(received), status, duration_ms))
+    def _answer(self, response: httpx.Response) -> Any:
+        # Some error pages repeat what they were sent.
+        return _json(response.text.replace(self._token, MASK))
+
+    def _loggable(self, response: httpx.Response) -> Any:
+        answer = self._answer(response)
+        if isinstance(answer, list) and len(answer) > _LOGGED_ITEMS:
+            return [*answer[:_LOGGED_ITEMS], f"... and {len(answer) - _LOGGED_ITEMS} more"]
+        return answer
 
 
 class _NotJson(str):
@@ -211,8 +261,7 @@ def _raise_for_status(action: str, response: httpx.Response, *, said: str) -> No
     text = f"{action}: {status} {said}".rstrip()
     if response.is_success:
         return
-    if response.is_server_error or status in _LATER:
-        raise RemoteUnavailable(text, retry_after_s=_retry_after_s(response))
+    raise_if_later(response, text)
     if not response.is_client_error:
         raise UnexpectedAnswer(f"{text} (this API never redirects)")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -220,22 +269,6 @@ def _raise_for_status(action: str, response: httpx.Response, *, said: str) -> No
     if status == HTTPStatus.NOT_FOUND:
         raise RemoteNotFound(text)
     raise RemoteRejected(f"remote-backups.com refused: {said or text}")
-
-
-_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
-
-
-def _retry_after_s(response: httpx.Response) -> int | None:
-    """The wish in Retry-After in seconds; a date counts from the answer's own Date."""
-    wish = response.headers.get("Retry-After", "").strip()
-    if wish.isascii() and wish.isdigit():
-        return int(wish)
-    try:
-        later = parsedate_to_datetime(wish)
-        sent = parsedate_to_datetime(response.headers.get("Date", ""))
-        return max(0, round((later - sent).total_seconds()))
-    except (TypeError, ValueError):
-        return None
 
 
 def _path(datastore_id: str) -> str:

@@ -1,14 +1,18 @@
-"""Which sizes a datastore may have, with a plain sentence for each that it may not.
+"""What a datastore may be set to, with a plain sentence for each thing that it may not.
 
 The vendor's limits; a product narrows them.  Sizes are whole decimal GB (10**9 bytes).
 Source: size constraints in the vendor's WHMCS module README.
 """
+
+from decimal import Decimal
 
 from provisioning.contract import RemoteRejected
 
 SMALLEST_SIZE_GB = 500
 LARGEST_SIZE_GB = 10_000
 SIZE_STEP_GB = 100
+SPEEDS_MBIT = (100, 250, 500)
+DEFAULT_THRESHOLDS = (70, 80)
 
 
 def check_size(
@@ -37,3 +41,33 @@ def smallest_size_for(used_bytes: int) -> int:
     """The smallest size in GB that holds the data: 700 for 612.3 GB in use."""
     steps = -(-used_bytes // (SIZE_STEP_GB * 10**9))
     return max(SMALLEST_SIZE_GB, steps * SIZE_STEP_GB)
+
+
+def check_speed(speed_mbit: object) -> int:
+    """The bandwidth in Mbit/s, if the vendor has it.  Raises RemoteRejected, as a sentence."""
+    if type(speed_mbit) is not int or speed_mbit not in SPEEDS_MBIT:
+        offered = ", ".join(map(str, SPEEDS_MBIT))
+        raise RemoteRejected(f"The speed is one of {offered} Mbit/s, not {speed_mbit!r}.")
+    return speed_mbit
+
+
+def check_thresholds(lower_percent: object, upper_percent: object) -> None:
+    """Raise RemoteRejected, as a sentence, unless both are 0 to 100 and lower is below upper."""
+    for percent in (lower_percent, upper_percent):
+        if type(percent) is not int or not 0 <= percent <= 100:
+            raise RemoteRejected(f"A threshold is a whole number from 0 to 100, not {percent!r}.")
+    if lower_percent >= upper_percent:  # type: ignore[operator]
+        raise RemoteRejected(
+            f"The lower threshold must be below the upper one: {lower_percent} is not"
+            f" below {upper_percent}."
+        )
+
+
+def highest_steady_lower(size_gb: int | Decimal, upper_percent: int) -> int:
+    """The highest lower threshold with which a step down from this size is not undone at once.
+
+    One step down from 600 GB lets 66.6 % become 80 %: with an upper threshold of 80 a lower
+    one above 66 may go up and down for ever.  Source: the vendor's page "Autoscaling", read
+    the strictest way it allows (assumed).
+    """
+    return int(upper_percent * (size_gb - SIZE_STEP_GB) // size_gb) if size_gb else 0

@@ -98,6 +98,8 @@ class _Vendor:
             fault = account.strike(request.method, request.path)
             if fault and fault.kind in sandbox_switches.BEFORE_COMMIT:
                 return None, fault
+            if fault and fault.kind == "autoscale":
+                sandbox_switches.autoscale(account, request, now)
             try:
                 return sandbox_vendor.answer(account, request, now), fault
             finally:
@@ -200,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif answer and fault and fault.kind == "delay":
             time.sleep(fault.delay_s)
             self._reply(answer.status, answer.body)
-        elif answer and fault:
+        elif answer and fault and fault.kind != "autoscale":
             body = sandbox_switches.altered(fault.kind, answer.body)
             if body is None:
                 raise Refusal(404, "Datastore not found")

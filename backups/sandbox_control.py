@@ -80,8 +80,8 @@ class SandboxControl:
         """Make the next `times` requests with this method and path part go wrong.
 
         Nothing done: `429`, `500`, `503`, `html200`, `302`.  Done, but: `lose_reply`,
-        `delay`.  Answered wrongly: `off_grid`, `disappear`, `log_gap`, `no_server`,
-        `no_status`, `no_size`.
+        `delay`, `autoscale` (it grew one step right before).  Answered wrongly:
+        `off_grid`, `disappear`, `log_gap`, `no_server`, `no_status`, `no_size`.
         """
         self._send(
             "POST",

@@ -17,6 +17,14 @@ FLOOR_BYTES = 500 * GB
 REACH_BYTES = 20_000 * GB
 TICK = timedelta(minutes=5)
 HOURS_OF_METRICS = 48
+RANGES = {
+    "hour": (60, timedelta(minutes=1)),
+    "day": (48, timedelta(minutes=30)),
+    "week": (56, timedelta(hours=3)),
+    "month": (60, timedelta(hours=12)),
+    "decade": (120, timedelta(days=30)),
+}
+"""How many points the graph of each range has, and how far apart they are."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,6 +81,14 @@ class SandboxDatastore:
     scale_up_only: bool = False
     lower_percent: int = 70
     upper_percent: int = 80
+    prune: dict[str, Any] = field(
+        default_factory=lambda: {
+            "keep-last": 3,
+            "keep-daily": 7,
+            "keep-weekly": 4,
+            "schedule": "Mon,Thu 0,12:00",
+        }
+    )
     written_bytes: int = 0
     """What clients have tried to store; what does not fit waits until there is room."""
     log: list[SizeChange] = field(default_factory=list)
@@ -145,15 +161,31 @@ class SandboxDatastore:
 
     def metrics(self, now: datetime) -> list[dict[str, int]]:
         """Used and total of the last 48 full hours; none before the first is over."""
-        first = max(self.created_at, now - timedelta(hours=HOURS_OF_METRICS))
-        hour = first.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        points = []
-        while hour <= now:
-            total = self.size_at(hour)
-            used = min(self._written_at(hour), total)
-            points.append({"time": int(hour.timestamp()), "used": used, "total": total})
-            hour += timedelta(hours=1)
+        return self._points(HOURS_OF_METRICS, timedelta(hours=1), now)
+
+    def graph(self, reach: str, now: datetime) -> list[dict[str, int]]:
+        """Use over time, with what was written since the point before; nothing is ever read."""
+        points = self._points(*RANGES[reach], now)
+        written = 0
+        for point in points:
+            point |= {"read_bytes": 0, "write_bytes": max(0, point["used"] - written)}
+            written = point["used"]
         return points
+
+    def _points(self, count: int, apart: timedelta, now: datetime) -> list[dict[str, int]]:
+        """At most `count` readings on full steps since it was created, oldest first."""
+        latest = _EPOCH + (now - _EPOCH) // apart * apart
+        moments = [latest - apart * n for n in reversed(range(count))]
+        points = []
+        for moment in (one for one in moments if one > self.created_at):
+            total = self.size_at(moment)
+            used = min(self._written_at(moment), total)
+            points.append({"time": int(moment.timestamp()), "used": used, "total": total})
+        return points
+
+    def grow_by_itself(self, now: datetime) -> None:
+        """One step up outside the autoscaler's clock, as seen from a request it overtakes."""
+        self.set_size(self.size_bytes + STEP_BYTES, at=now, automatic=True)
 
     def size_at(self, at: datetime) -> int:
         earlier = [change.to_bytes for change in self.log if change.at <= at]

@@ -15,8 +15,8 @@ from .sandbox_vendor import Answer, Refusal, Request, describe
 
 BEFORE_COMMIT = ("429", "500", "503", "html200", "302")
 """Faults that answer instead of the vendor: nothing has been done."""
-AFTER_COMMIT = ("lose_reply", "delay")
-"""Faults of a request that was carried out."""
+AFTER_COMMIT = ("lose_reply", "delay", "autoscale")
+"""Faults of a request that was carried out; `autoscale` comes right before it."""
 
 
 def answer(account: Account, request: Request, now: datetime) -> Answer:
@@ -38,6 +38,13 @@ def answer(account: Account, request: Request, now: datetime) -> Answer:
 def altered(kind: str, body: Any) -> Any:
     """The answer as a fault of this kind shows it."""
     return _ALTERATIONS[kind](body)
+
+
+def autoscale(account: Account, request: Request, now: datetime) -> None:
+    """Let the datastore a request is about grow by one step before the request is served."""
+    for datastore in account.datastores.values():
+        if datastore.id in request.path:
+            datastore.grow_by_itself(now)
 
 
 def _clock(account: Account, body: dict, now: datetime) -> Answer:

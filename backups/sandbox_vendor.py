@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from .sandbox_state import GB, Account, SandboxDatastore, SizeChange
+from .sandbox_state import GB, RANGES, Account, SandboxDatastore, SizeChange
 
 SMALLEST_GB, LARGEST_GB, STEP_GB = 500, 10_000, 100
 SPEEDS = (100, 250, 500)
@@ -79,6 +79,8 @@ def _update(account: Account, request: Request, now: datetime, id: str) -> Answe
     if type(body.get("size")) is int and body["size"] * GB == datastore.size_bytes:
         del rules["size"]
     body = _checked(request.body, rules, also=("size",))
+    if body["autoscalingLowerThreshold"] >= body["autoscalingUpperThreshold"]:
+        raise Refusal(400, ["autoscalingLowerThreshold must be less than the upper threshold"])
     if body["size"] * GB < datastore.used_bytes:
         raise Refusal(400, "The new size is smaller than the used space")
     datastore.set_size(body["size"] * GB, at=now, automatic=False)
@@ -90,6 +92,29 @@ def _update(account: Account, request: Request, now: datetime, id: str) -> Answe
     datastore.upper_percent = body["autoscalingUpperThreshold"]
     datastore.updated_at = now
     return Answer(200, describe(datastore, now))
+
+
+def _update_prune(account: Account, request: Request, now: datetime, id: str) -> Answer:
+    datastore = _found(account, id)
+    body = _checked(request.body, {"keepLast": _is_object, "targetSchedule": _RULES["friendly"]})
+    kept, schedule = body["keepLast"], body["targetSchedule"]
+    if kept:
+        _checked(kept, {key: _is_count for key in _KEPT if key in kept}, also=("schedule",))
+        if kept.get("schedule") != schedule:
+            raise Refusal(400, ["keepLast.schedule must equal targetSchedule"])
+    standing = {**datastore.prune, **kept, "schedule": schedule}
+    # 0 takes a limit away, and what is not sent stays.
+    datastore.prune = {key: value for key, value in standing.items() if value}
+    datastore.updated_at = now
+    return Answer(200, describe(datastore, now))
+
+
+def _graph(account: Account, request: Request, now: datetime, id: str) -> Answer:
+    datastore = _found(account, id)
+    reach = request.query.get("range", "")
+    if reach not in RANGES:
+        raise Refusal(400, [f"range must be one of the following values: {', '.join(RANGES)}"])
+    return Answer(200, datastore.graph(reach, now))
 
 
 def _delete(account: Account, request: Request, now: datetime, id: str) -> Answer:
@@ -115,6 +140,8 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
     ("PATCH", _ID, _update),
     ("DELETE", _ID, _delete),
     ("GET", _ID + "/rescale-log", _rescale_log),
+    ("PATCH", _ID + "/prune-settings", _update_prune),
+    ("GET", _ID + "/graph", _graph),
 ]
 
 
@@ -144,7 +171,7 @@ def describe(datastore: SandboxDatastore, now: datetime) -> dict[str, Any]:
             "avail": datastore.size_bytes - datastore.used_bytes,
         },
         "metrics": datastore.metrics(now),
-        "gc": {"keep-last": 3, "keep-daily": 7, "keep-weekly": 4, "schedule": "Mon,Thu 0,12:00"},
+        "gc": dict(datastore.prune),
         "createdAt": _written(datastore.created_at),
         "updatedAt": _written(datastore.updated_at),
     }
@@ -204,6 +231,16 @@ def _is_flag(value: Any) -> list[str]:
     return [] if isinstance(value, bool) else ["must be a boolean value"]
 
 
+def _is_object(value: Any) -> list[str]:
+    return [] if isinstance(value, dict) else ["must be an object"]
+
+
+def _is_count(value: Any) -> list[str]:
+    if type(value) is not int:
+        return ["must be an integer number"]
+    return [] if value >= 0 else ["must not be less than 0"]
+
+
 def _is_size(value: Any) -> list[str]:
     if type(value) is not int:
         return ["must be an integer number"]
@@ -227,6 +264,7 @@ def _is_speed(value: Any) -> list[str]:
     return [f"must be one of the following values: {', '.join(map(str, SPEEDS))}"]
 
 
+_KEPT = ("keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly")
 _RULES: dict[str, _Rule] = {
     "friendly": _is_text,
     "size": _is_size,

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from backups.answers import Rescale, UnexpectedAnswer
+from backups.answers import Rescale
 from backups.client import RemoteBackupsClient
 from backups.sandbox import DEMO_TOKEN
 from provisioning.contract import (
@@ -16,6 +16,7 @@ from provisioning.contract import (
     RemoteRejected,
     RemoteUnavailable,
 )
+from provisioning.wire import UnexpectedAnswer
 
 
 def test_sizes_go_out_in_gb_and_come_back_in_bytes(client, exchanges):
@@ -40,8 +41,16 @@ def test_an_update_sends_all_seven_settings_and_changes_only_those_given(client,
     )
 
     assert (datastore.speed_mbit, datastore.autoscaling_scale_up_only) == (100, True)
-    assert [one.action.split()[0] for one in exchanges] == ["GET", "PATCH", "GET"]
-    assert exchanges[1].request["body"] == {
+    path = f"/reseller/datastore/{datastore_id}"
+    # The log before and after tells whether the autoscaler was at work meanwhile.
+    assert [one.action for one in exchanges] == [
+        f"GET {path}",
+        f"GET {path}/rescale-log",
+        f"PATCH {path}",
+        f"GET {path}",
+        f"GET {path}/rescale-log",
+    ]
+    assert exchanges[2].request["body"] == {
         "friendly": "nas",
         "size": 600,
         "speed": 100,
@@ -269,7 +278,7 @@ def test_a_token_an_error_page_repeats_is_masked_everywhere(access, exchanges):
         return httpx.Response(400, json={"message": f"bad: {request.headers['Authorization']}"})
 
     client = RemoteBackupsClient(access)
-    client._http = httpx.Client(
+    client._wire._http = httpx.Client(
         base_url="http://127.0.0.1",
         headers={"Authorization": f"Bearer {DEMO_TOKEN}"},
         transport=httpx.MockTransport(echo),
