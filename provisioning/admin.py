@@ -60,7 +60,7 @@ class ServerAdmin(PortalAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         key = obj.module_key if obj else request.GET.get("module", "")
         credentials = [f"credential_{name}" for name in ServerForm.questions(key)]
-        shown = [
+        shown: list[tuple[str | None, dict[str, Any]]] = [
             (
                 None,
                 {

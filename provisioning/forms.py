@@ -4,6 +4,7 @@ A module's own form stays the judge: the fields here only carry its questions, a
 verdict is written beside them.
 """
 
+import types
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -83,7 +84,10 @@ class ServerForm(forms.ModelForm):
         asked = {
             f"{PREFIX}{name}": secret_question(field) for name, field in cls.questions(key).items()
         }
-        return type(cls)("ModuleServerForm", (cls,), {"module_key": key, **asked})
+        made: type[ServerForm] = types.new_class(
+            "ModuleServerForm", (cls,), exec_body=lambda body: body.update(module_key=key, **asked)
+        )
+        return made
 
     @staticmethod
     def questions(key: str) -> Mapping[str, forms.Field]:

@@ -13,7 +13,7 @@ records nothing.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -153,7 +153,7 @@ def _call(job: Job, token: str, *, at: datetime) -> RemoteState | None:
 
 def _ask(module: ProductModule, job: Job, remote_id: str) -> RemoteState | None:
     service = job.service
-    calls = {
+    calls: dict[str, Callable[[], RemoteState | None]] = {
         Job.Kind.CREATE: lambda: module.create(
             ServiceRef(service.pk, service.client_id, service.label), job.spec
         ),
@@ -164,7 +164,7 @@ def _ask(module: ProductModule, job: Job, remote_id: str) -> RemoteState | None:
         Job.Kind.TERMINATE: lambda: module.terminate(remote_id),
         Job.Kind.REFRESH: lambda: module.describe(remote_id),
     }
-    return calls[Job.Kind(job.kind)]()
+    return calls[job.kind]()
 
 
 def _hold(job: Job, token: str, *, at: datetime, started_s: float) -> None:

@@ -1,7 +1,6 @@
 """Reading clients."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 
@@ -9,8 +8,10 @@ from billing_portal.accounts.models import User
 from billing_portal.clients.models import Client, ClientStatus, Membership
 
 
-def memberships_of(user: User | AnonymousUser | Any) -> list[Membership]:
+def memberships_of(user: User | AnonymousUser) -> list[Membership]:
     """The clients a user may act for, owners first, closed clients left out."""
+    if user.pk is None:
+        return []
     return list(
         Membership.objects.filter(user_id=user.pk)
         .exclude(client__status=ClientStatus.CLOSED)

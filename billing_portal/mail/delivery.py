@@ -28,7 +28,8 @@ def deliver_queued(limit: int = 500) -> int:
 def _due() -> QuerySet[Email]:
     at = timezone.now()
     unleased = Q(scheduled_time__isnull=True) | Q(scheduled_time__lte=at)
-    return Email.objects.filter(unleased, status__in=WAITING)
+    waiting: QuerySet[Email] = Email.objects.filter(unleased, status__in=WAITING)
+    return waiting
 
 
 def _deliver(email_id: int) -> bool:

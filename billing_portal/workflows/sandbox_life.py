@@ -44,13 +44,16 @@ class SandboxLife:
 
     def begin_anew(self) -> None:
         """Empty every sandbox: what an earlier portal left there is not ours."""
-        for control in (*self._backups.values(), *self._pbx.values()):
+        for control in self._controls():
             control.reset()
 
     def set_clocks(self, at: datetime) -> None:
         """Bring every sandbox to `at`; what was planned until then happens."""
-        for control in (*self._backups.values(), *self._pbx.values()):
+        for control in self._controls():
             control.set_clock(at)
+
+    def _controls(self) -> list[BackupsControl | PbxControl]:
+        return [*self._backups.values(), *self._pbx.values()]
 
     def go_on(self, at: datetime) -> Iterator[str]:
         """Once a simulated day, for each service in use; says what was started."""
