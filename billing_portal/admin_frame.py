@@ -1,4 +1,4 @@
-"""What every admin class of the portal is made of.  Imports nothing of ours.
+"""What every admin class of the portal is made of.  Imports nothing of ours but `admin_csv`.
 
 `PortalAdmin` is for what staff may edit, `ReadOnlyAdmin` for what only actions change.
 Neither deletes unless it says so, and every saved change is reported to the admin site,
@@ -8,12 +8,15 @@ which writes it to the audit log (`staff.site.StaffSite.note_change`).
 from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList as UnfoldChangeList
+
+from billing_portal.admin_csv import list_as_csv
 
 
 class _PageList(UnfoldChangeList):
@@ -39,7 +42,19 @@ class PortalAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     warn_unsaved_form = True
+    list_after_template = "staff/parts/as_csv.html"
     deletable = False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The list, or with `?as=csv` the same rows as a file."""
+        if request.GET.get("as") != "csv":
+            return super().changelist_view(request, extra_context)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        # The list itself would take the parameter for a filter.
+        request.GET = request.GET.copy()  # type: ignore[assignment]
+        del request.GET["as"]
+        return list_as_csv(self.get_changelist_instance(request))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _PageList

@@ -16,15 +16,14 @@ from tests.settings import ROOT
 PACKAGES = ("billing_portal", "provisioning", "pbx", "backups")
 
 LAYERS = [
-    {"billing_portal.errors"},
+    {"billing_portal.errors", "billing_portal.admin_csv"},
     {
         "billing_portal.calc",
         "billing_portal.encryption",
-        "billing_portal.admin_frame",
         "billing_portal.admin_print",
         "billing_portal.csv_rows",
     },
-    {"billing_portal.clock"},
+    {"billing_portal.clock", "billing_portal.admin_frame"},
     {"billing_portal.accounts"},
     {"billing_portal.audit", "billing_portal.mail"},
     {"billing_portal.products", "billing_portal.clients"},

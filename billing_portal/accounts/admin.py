@@ -12,8 +12,8 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from unfold.decorators import display
 from django.utils.html import format_html
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -70,7 +70,7 @@ class PortalUserAdmin(UserAdmin, PortalAdmin):
     @display(description="Password")
     def new_password(self, user: User) -> str:
         """A way to set one; nothing of the stored one is shown."""
-        return format_html('<a class="link" href="../password/">Set a new password</a>')
+        return format_html('<a class="link" href="{}">Set a new password</a>', "../password/")
 
     @display(description="State")
     def state(self, user: User) -> str:

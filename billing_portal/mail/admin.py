@@ -14,6 +14,9 @@ from billing_portal.admin_frame import PortalAdmin, ReadOnlyAdmin
 from billing_portal.admin_print import mail_light, moment
 from billing_portal.mail.models import ClientMail
 
+PLAIN_FORM = "admin/change_form.html"
+"""post_office brings forms of its own, which load an editor from another host."""
+
 for model in (Email, Log, EmailTemplate, Attachment):
     admin.site.unregister(model)
 
@@ -50,6 +53,7 @@ class ClientMailAdmin(ReadOnlyAdmin):
 class EmailAdmin(ReadOnlyAdmin):
     """Every mail, without its text: password and confirmation mails hold links that log in."""
 
+    change_form_template = PLAIN_FORM
     list_display = ("subject", "recipients", "when", "state")
     list_filter = ("status", ("created", RangeDateTimeFilter))
     list_filter_submit = True
@@ -79,8 +83,7 @@ class EmailAdmin(ReadOnlyAdmin):
 class EmailTemplateAdmin(PortalAdmin):
     """The texts of the portal's mails.  Their names are fixed: the portal asks for them."""
 
-    # post_office's own template loads an editor from another host.
-    change_form_template = "admin/change_form.html"
+    change_form_template = PLAIN_FORM
     list_display = ("name", "description", "subject", "changed")
     search_fields = ("name", "subject", "content")
     fields = ("name", "description", "subject", "content", "html_content")

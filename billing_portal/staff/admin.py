@@ -13,10 +13,11 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Count, Q, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing_portal.admin_frame import PortalAdmin
@@ -114,7 +115,14 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
     search_fields = ("name", "tagline", "slug")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012
     inlines = (PriceInline, UsagePriceInline)
+    actions_detail = ("view_in_shop",)
     ordering = ("group__position", "position", "name", "pk")
+
+    @action(description="View in shop", url_path="shop", icon="storefront", permissions=["view"])
+    def view_in_shop(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect(
+            "clientarea:product", slug=self.get_queryset(request).get(pk=object_id).slug
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         running = Count("services", filter=Q(services__status__in=RUNNING))

@@ -97,7 +97,8 @@ def services_by_product() -> list[dict[str, Any]]:
 def months(at: datetime, *, count: int = 12) -> list[Month]:
     """The last `count` months up to now, oldest first, in the seller's own currency.
 
-    Months before the first client are left out, but never the last two.  Past months use today's prices: what is not stored is not invented.
+    Months before the first client are left out, but never the last two.  Past months use
+    today's prices: what is not stored is not invented.
     """
     ends = _month_ends(at, count)
     clients = Client.objects.aggregate(

@@ -4,7 +4,6 @@ Each report is one table, shown as a page or, with `?format=csv`, as the same ro
 file.
 """
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,9 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncMonth
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 
+from billing_portal.admin_csv import csv_response
 from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import add_months, local_date, local_midnight
 from billing_portal.clock.reading import now
@@ -59,7 +59,7 @@ class Report:
 
 
 @staff_page("invoices.view_invoice", "payments.view_transaction")
-def page(request: HttpRequest, key: str = "aging") -> HttpResponse:
+def page(request: HttpRequest, key: str = "aging") -> HttpResponseBase:
     """One report and the way to the others."""
     make = REPORTS.get(key)
     if make is None:
@@ -231,17 +231,6 @@ def _money(amount: Decimal | None, currency: str) -> Cell:
     return Cell(format_amount(rounded, currency), f"{rounded} {currency}", is_number=True)
 
 
-def _file(report: Report, *, name: str) -> HttpResponse:
-    response = HttpResponse(
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-    )
-    writer = csv.writer(response)
-    writer.writerow(report.headers)
-    writer.writerows([_harmless(cell.plain) for cell in row] for row in report.rows)
-    return response
-
-
-def _harmless(text: str) -> str:
-    """Text a spreadsheet will not take for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+def _file(report: Report, *, name: str) -> HttpResponseBase:
+    rows = ([cell.plain for cell in row] for row in report.rows)
+    return csv_response(report.headers, rows, name=name)
