@@ -97,6 +97,11 @@ class SandboxControl:
         """Replace the text of the agent's `chkcon_whitelist.conf`."""
         self._send("PUT", "allow-list", {"text": text})
 
+    def set_limits(self, *, standard: int, call_export: int, gateways: int) -> None:
+        """Limit the requests of a caller per minute, counting from now on."""
+        wish = {"standard": standard, "call_export": call_export, "gateways": gateways}
+        self._send("PUT", "limits", wish)
+
     def requests(self) -> list[str]:
         """What the agent was asked lately, oldest first: "GET /api/v1/tenants"."""
         requests: list[str] = self._send("GET", "requests")["requests"]

@@ -6,13 +6,15 @@ answer; nothing here knows which back end it is.
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from . import inputs
 from .backend import BackEnd, CallRecord, Cursor, Extension, Registration, Status, Tenant
+from .gates import check_scope
+from .tokens import CALLS, READ, WRITE, Token
 from .wire import Problem, Reply, Request
 
 PREFIX = "/api/v1/"
@@ -20,17 +22,32 @@ PREFIX = "/api/v1/"
 Handler = Callable[..., Reply]
 
 
-def answer(back_end: BackEnd, request: Request) -> Reply:
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` is a pattern whose named groups are uuids.  `scope` is what the token needs."""
+
+    method: str
+    path: str
+    scope: str
+    handler: Handler
+
+    def match(self, path: str) -> re.Match[str] | None:
+        return re.fullmatch(PREFIX + self.path, path)
+
+
+def answer(back_end: BackEnd, request: Request, token: Token) -> Reply:
     """Carry out one API request.  Raises Problem, or whatever the back end raises."""
     allowed = []
-    for method, pattern, handler in _ROUTES:
-        if match := pattern.fullmatch(request.path):
-            if method == request.method:
+    for route in ROUTES:
+        if match := route.match(request.path):
+            if route.method == request.method:
+                check_scope(token, route.scope)
                 ids = inputs.read_fields(
                     match.groupdict(), {name: inputs.uuid for name in match.groupdict()}
                 )
-                return handler(back_end, request, **ids)
-            allowed.append(method)
+                reply = route.handler(back_end, request, **ids)
+                return reply if WRITE in token.scopes else _without_secrets(reply)
+            allowed.append(route.method)
     if allowed:
         message = f"{request.method} is not possible here."
         raise Problem(405, "method", message, headers={"Allow": ", ".join(allowed)})
@@ -127,6 +144,14 @@ def _list_calls(back_end: BackEnd, request: Request) -> Reply:
     )
 
 
+def _without_secrets(reply: Reply) -> Reply:
+    """The reply for a token that may only look: SIP secrets are null."""
+    if isinstance(reply.body, dict) and "extensions" in reply.body:
+        extensions = [{**one, "password": None} for one in reply.body["extensions"]]
+        return replace(reply, body={**reply.body, "extensions": extensions})
+    return reply
+
+
 def _plain(record: Tenant | Extension | Registration | CallRecord | Status) -> dict[str, Any]:
     """The record as JSON can carry it: uuids and moments as text."""
     return {field.name: _plain_value(getattr(record, field.name)) for field in fields(record)}
@@ -143,19 +168,18 @@ def _plain_value(value: Any) -> Any:
 _TENANT = "tenants/(?P<tenant_id>[^/]+)"
 _EXTENSION = _TENANT + "/extensions/(?P<extension_id>[^/]+)"
 
-_HANDLERS: list[tuple[str, str, Handler]] = [
-    ("GET", "status", _status),
-    ("GET", "tenants", _list_tenants),
-    ("PUT", _TENANT, _put_tenant),
-    ("GET", _TENANT, _get_tenant),
-    ("DELETE", _TENANT, _delete_tenant),
-    ("POST", _TENANT + "/suspend", _suspend),
-    ("POST", _TENANT + "/unsuspend", _unsuspend),
-    ("GET", _TENANT + "/extensions", _list_extensions),
-    ("PUT", _EXTENSION, _put_extension),
-    ("DELETE", _EXTENSION, _delete_extension),
-    ("POST", _EXTENSION + "/rotate-secret", _rotate_secret),
-    ("GET", "registrations", _list_registrations),
-    ("GET", "calls", _list_calls),
-]
-_ROUTES = [(method, re.compile(PREFIX + path), handler) for method, path, handler in _HANDLERS]
+ROUTES = (
+    Route("GET", "status", READ, _status),
+    Route("GET", "tenants", READ, _list_tenants),
+    Route("PUT", _TENANT, WRITE, _put_tenant),
+    Route("GET", _TENANT, READ, _get_tenant),
+    Route("DELETE", _TENANT, WRITE, _delete_tenant),
+    Route("POST", _TENANT + "/suspend", WRITE, _suspend),
+    Route("POST", _TENANT + "/unsuspend", WRITE, _unsuspend),
+    Route("GET", _TENANT + "/extensions", READ, _list_extensions),
+    Route("PUT", _EXTENSION, WRITE, _put_extension),
+    Route("DELETE", _EXTENSION, WRITE, _delete_extension),
+    Route("POST", _EXTENSION + "/rotate-secret", WRITE, _rotate_secret),
+    Route("GET", "registrations", READ, _list_registrations),
+    Route("GET", "calls", CALLS, _list_calls),
+)

@@ -1,19 +1,21 @@
-"""The agent as a WSGI program: who may enter, where each request goes, what is logged.
+"""The agent as a WSGI program: where each request goes, what is answered, what is logged.
 
-Three gates in a fixed order: the allow-list (before anything else, for every path), the
-credentials, the handler.  `chkcon.php` has only the first, because it exists to test it.
+Who may enter is decided in `gates.py`.  `chkcon.php` needs no credentials, because it exists
+to test the allow-list.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hmac import compare_digest
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
-from . import allow_list, api, seed
+from . import api, seed
 from .backend import BackEnd, BackEndError, NotThere, Taken, Unavailable
+from .gates import Gates, check_scope
+from .tokens import READ
 from .wire import Problem, Reply, Request, read_request, response_headers
 
 logger = logging.getLogger("pbx.agent")
@@ -38,47 +40,41 @@ REASONS = {
 }
 
 
+@dataclass(slots=True)
+class Visit:
+    """What is known of one request, for its reply and its line in the log."""
+
+    caller: str
+    token: str = "-"
+    refusal: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class AgentApp:
-    """One PBX's agent.
+    """One PBX's agent."""
 
-    `tokens` are the bearer tokens that open the API; two of them while one is being
-    replaced.  `read_allow_list` returns the whitelist file's text, or raises BadAllowList.
-    `username` goes with a token in the form fields of the seed's endpoints.
-    """
-
-    def __init__(
-        self,
-        back_end: BackEnd,
-        *,
-        tokens: Iterable[str],
-        read_allow_list: Callable[[], str],
-        username: str = "portal",
-    ) -> None:
+    def __init__(self, back_end: BackEnd, gates: Gates) -> None:
         self._back_end = back_end
-        self._tokens = tuple(tokens)
-        if not all(self._tokens):
-            raise ValueError("an empty token would let everyone in")
-        self._read_allow_list = read_allow_list
-        self._username = username
+        self._gates = gates
 
     def __call__(
         self, environ: Mapping[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
         began = monotonic()
-        reply, refusal = self._answer(environ)
+        visit = Visit(self._gates.caller(environ))
+        reply = self._answer(environ, visit)
         content = reply.content()
-        _log_access(environ, reply.status, refusal, monotonic() - began)
-        start_response(
-            f"{reply.status} {REASONS[reply.status]}", list(response_headers(reply, content))
-        )
+        _log_access(environ, visit, reply.status, monotonic() - began)
+        headers = {**visit.headers, **dict(response_headers(reply, content))}
+        start_response(f"{reply.status} {REASONS[reply.status]}", sorted(headers.items()))
         return [content]
 
-    def _answer(self, environ: Mapping[str, Any]) -> tuple[Reply, str]:
-        """The reply, and for the log why it is not what the caller hoped for."""
+    def _answer(self, environ: Mapping[str, Any], visit: Visit) -> Reply:
         path = environ.get("PATH_INFO", "")
         try:
-            self._check_address(environ.get("REMOTE_ADDR", ""))
-            return self._route(read_request(environ)), ""
+            self._gates.check_address(visit.caller)
+            visit.headers = self._gates.limiter.count(visit.caller, path)
+            return self._route(read_request(environ), visit)
         except Problem as error:
             problem = error
         except BackEndError as error:
@@ -87,39 +83,20 @@ class AgentApp:
             # Nobody above would log it, and the caller must not see it.
             logger.exception("our bug, answering %s", quote(path))
             problem = Problem(500, "internal", "The agent failed; its log says why.")
-        return _refusal(path, problem), problem.code
+        visit.refusal = problem.code
+        return _refusal(path, problem)
 
-    def _check_address(self, address: str) -> None:
-        message = "This address is not on the agent's allow-list."
-        try:
-            networks = allow_list.parse(self._read_allow_list())
-        except allow_list.BadAllowList as error:
-            logger.error("everyone is refused: %s", error)
-            raise Problem(403, "not_allowed", message) from error
-        if not networks.allows(address):
-            raise Problem(403, "not_allowed", message)
-
-    def _route(self, request: Request) -> Reply:
+    def _route(self, request: Request, visit: Visit) -> Reply:
         if request.path in seed.CHKCON_PATHS:
             return Reply(200, seed.GRANTED)
         if request.path in seed.STATUS_PATHS:
-            if not self._has_token(request):
-                self._check_form(request)
+            token = self._gates.token_or_form(request)
+            visit.token = token.name
+            check_scope(token, READ)
             return seed.status(self._back_end, request)
-        if not self._has_token(request):
-            message = "A valid bearer token is needed."
-            raise Problem(401, "bad_token", message, headers={"WWW-Authenticate": "Bearer"})
-        return api.answer(self._back_end, request)
-
-    def _has_token(self, request: Request) -> bool:
-        bearer = request.bearer.encode()
-        # All are compared, so that the time taken does not tell which one came close.
-        matches = [compare_digest(bearer, token.encode()) for token in self._tokens]
-        return any(matches)
-
-    def _check_form(self, request: Request) -> None:
-        if not seed.has_credentials(request, username=self._username, tokens=self._tokens):
-            raise Problem(401, "bad_credentials", "Authentication failed.")
+        token = self._gates.token(request)
+        visit.token = token.name
+        return api.answer(self._back_end, request, token)
 
 
 def _as_problem(error: BackEndError) -> Problem:
@@ -135,7 +112,7 @@ def _as_problem(error: BackEndError) -> Problem:
 
 def _refusal(path: str, problem: Problem) -> Reply:
     """The problem in the dialect of the path: chkcon's, the seed's or the API's."""
-    if path in seed.CHKCON_PATHS and problem.status == 403:
+    if path in seed.CHKCON_PATHS and problem.code == "not_allowed":
         return Reply(403, seed.DENIED)
     if path.endswith(".php") or path in seed.STATUS_PATHS:
         timestamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -147,14 +124,18 @@ def _refusal(path: str, problem: Problem) -> Reply:
     return Reply(problem.status, {"error": error}, problem.headers)
 
 
-def _log_access(environ: Mapping[str, Any], status: int, refusal: str, seconds: float) -> None:
-    """One line per request.  The path is quoted, so nobody can write lines of their own."""
+def _log_access(environ: Mapping[str, Any], visit: Visit, status: int, seconds: float) -> None:
+    """One line per request: caller, token, request, status.  No query, no body, no secret.
+
+    The path is quoted, so nobody can write lines of their own.
+    """
     access_log.info(
-        "%s %s %s %s %d ms%s",
-        environ.get("REMOTE_ADDR", "-"),
+        "%s %s %s %s %s %d ms%s",
+        quote(visit.caller, safe=":.") or "?",
+        visit.token,
         quote(environ.get("REQUEST_METHOD", "-")),
         quote(environ.get("PATH_INFO", "")),
         status,
         round(seconds * 1000),
-        f" refused: {refusal}" if refusal else "",
+        f" refused: {visit.refusal}" if visit.refusal else "",
     )

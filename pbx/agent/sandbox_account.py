@@ -9,18 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from time import time
 from typing import Any
 from uuid import UUID
 
 from . import inputs, sandbox_calls
 from .app import AgentApp
 from .backend import NotThere
+from .gates import Gates
+from .limits import Limits, RateLimiter
 from .sandbox_backend import SandboxBackEnd
 from .sandbox_calls import CallSpec
+from .tokens import Token, digest_of
 from .wire import Problem, Reply, Request
 
 CONTROL_PREFIX = "/_sandbox/"
 LOOPBACK = "# The sandbox serves this machine only.\n127.0.0.0/8\n::1\n"
+UNLIMITED = Limits(standard=10**9, call_export=10**9, gateways=10**9)
+"""A simulation plays months in seconds, so a sandbox limits nobody until it is told to."""
 INSTEAD = ("429", "500", "503", "html200", "302")
 """Faults that answer instead of the agent: nothing has been done."""
 DONE = ("lose_reply", "delay")
@@ -50,7 +56,8 @@ class Account:
         self.offset = timedelta()
         self.allow_list = LOOPBACK
         self.back_end = SandboxBackEnd(self.now)
-        self.app = AgentApp(self.back_end, tokens=[token], read_allow_list=lambda: self.allow_list)
+        self._token = Token("portal", digest_of(token))
+        self._limit(UNLIMITED)
         self.requests: deque[str] = deque(maxlen=KEPT_REQUESTS)
         self._faults: list[Fault] = []
         self._lock = Lock()
@@ -79,6 +86,7 @@ class Account:
             ("POST", "generated-calls"): self._generate_calls,
             ("POST", "faults"): self._add_fault,
             ("PUT", "allow-list"): self._set_allow_list,
+            ("PUT", "limits"): self._set_limits,
             ("GET", "requests"): self._list_requests,
             ("POST", "reset"): self._reset,
         }
@@ -147,6 +155,18 @@ class Account:
         self.allow_list = str(body.get("text", ""))
         return {}
 
+    def _set_limits(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Limit callers as a real agent does, counting from now on."""
+        names = [field.name for field in fields(Limits)]
+        wish = inputs.read_fields(body, {name: inputs.whole_number for name in names})
+        self._limit(Limits(**wish))
+        return {}
+
+    def _limit(self, limits: Limits) -> None:
+        # The limits count real minutes: the PBX's clock may jump.
+        gates = Gates([self._token], lambda: self.allow_list, RateLimiter(limits, time))
+        self.app = AgentApp(self.back_end, gates)
+
     def _list_requests(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {"requests": list(self.requests)}
 
@@ -154,6 +174,7 @@ class Account:
         """Forget tenants, calls, faults and requests, and set the clock right."""
         with self._lock:
             self.offset, self.allow_list = timedelta(), LOOPBACK
+            self._limit(UNLIMITED)
             self._faults.clear()
             self.requests.clear()
             self.back_end.clear()

@@ -5,7 +5,6 @@ others say `"status": "success"` as text.  Callers depend on both.
 """
 
 from datetime import UTC
-from hmac import compare_digest
 
 from .backend import BackEnd, Status
 from .wire import Problem, Reply, Request
@@ -18,15 +17,6 @@ DENIED = {
     "success": 0,
     "message": "API Access Denied: Only whitelisted IPs may access this endpoint.",
 }
-
-
-def has_credentials(request: Request, *, username: str, tokens: tuple[str, ...]) -> bool:
-    """Whether the form carries our user name, and a token as its password."""
-    form = request.form()
-    is_user = compare_digest(form.get("username", "").encode(), username.encode())
-    password = form.get("password", "").encode()
-    is_token = [compare_digest(password, token.encode()) for token in tokens]
-    return is_user and any(is_token)
 
 
 def status(back_end: BackEnd, request: Request) -> Reply:

@@ -32,7 +32,7 @@ class Problem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request.  `address` is the socket's peer: forwarded headers are not believed."""
+    """One request.  `address` is the socket's peer; `callers.py` says whose request it is."""
 
     method: str
     path: str

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
+from tests.pbx.agent_setup import write_config
 from tests.settings import ROOT
 
 
-def test_the_agent_needs_nothing_but_pythons_own_library():
+def test_the_agent_needs_nothing_but_pythons_own_library(tmp_path):
     names = sorted(path.stem for path in (ROOT / "pbx" / "agent").glob("*.py"))
     program = "; ".join(f"import pbx.agent.{name}" for name in names if name != "__init__")
     program += "; import sys; print(*{name.split('.')[0] for name in sys.modules})"
@@ -15,7 +16,7 @@ def test_the_agent_needs_nothing_but_pythons_own_library():
     done = subprocess.run(
         [sys.executable, "-S", "-c", program],
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), "PBX_AGENT_CONFIG": str(write_config(tmp_path))},
         capture_output=True,
         text=True,
     )
