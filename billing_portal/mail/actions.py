@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from post_office import mail as post_office
-from post_office.models import EmailTemplate
+from django.template import Context, Template
+from post_office.models import PRIORITY, STATUS, Email, EmailTemplate
 
 from billing_portal.mail.defaults import DEFAULT_TEMPLATES
 from billing_portal.mail.models import ClientMail
@@ -27,8 +28,8 @@ def send(
     """Queue the mail `template` in the caller's transaction.
 
     `key` names what the mail is about; the same template and key is sent once, however
-    often it is asked for.  `context` must be JSON and hold no secrets; `path` in it
-    becomes the absolute link `url`.
+    often it is asked for.  `context` must hold no secrets; `path` in it becomes the
+    absolute link `url`.
     """
     full_key = f"{template}:{key}"
     if sent := ClientMail.objects.filter(key=full_key).first():
@@ -40,13 +41,9 @@ def send(
         "url": settings.PORTAL_URL + str(context.get("path", "/")),
     }
     with transaction.atomic():
-        email = post_office.send(
-            to,
-            settings.DEFAULT_FROM_EMAIL,
-            template=_template(template),
-            context=values,
-            cc=list(copies),
-        )
+        email = _written(_template(template), values)
+        email.to, email.cc = [to], list(copies)
+        email.save()
         sent = ClientMail.objects.create(
             email=email, key=full_key, template=template, client_ref=client_id, at=at
         )
@@ -57,23 +54,49 @@ def send(
 
 def ensure_templates() -> list[str]:
     """Add the default templates that are missing, and return their names; keep edited ones."""
-    return [name for name in DEFAULT_TEMPLATES if _ensure(name)[1]]
+    missing = [name for name in DEFAULT_TEMPLATES if _stored(name) is None]
+    for name in missing:
+        _template(name)
+    return missing
+
+
+def _written(template: EmailTemplate, values: Mapping[str, Any]) -> Email:
+    """A queued mail without recipients.
+
+    Written here and not by post_office, which escapes the text and the subject as if
+    they were HTML.
+    """
+    plain, html = Context(values, autoescape=False), Context(values)
+    return Email(
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        # A line break in a subject could add headers; mail servers refuse it.
+        subject=" ".join(_compiled(template.subject).render(plain).split()),
+        message=_compiled(template.content).render(plain),
+        html_message=_compiled(template.html_content).render(html),
+        priority=PRIORITY.medium,
+        status=STATUS.queued,
+    )
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str) -> Template:
+    return Template(text)
 
 
 def _template(name: str) -> EmailTemplate:
-    return _ensure(name)[0]
-
-
-def _ensure(name: str) -> tuple[EmailTemplate, bool]:
+    """The stored template, made from the default if staff have none of this name."""
+    if stored := _stored(name):
+        return stored
     default = DEFAULT_TEMPLATES[name]
-    return EmailTemplate.objects.get_or_create(
+    return EmailTemplate.objects.create(
         name=name,
-        language="",
-        default_template=None,
-        defaults={
-            "description": default.description,
-            "subject": default.subject,
-            "content": default.text,
-            "html_content": default.html,
-        },
+        description=default.description,
+        subject=default.subject,
+        content=default.text,
+        html_content=default.html,
     )
+
+
+def _stored(name: str) -> EmailTemplate | None:
+    # The oldest, because two workers may both have made the first one.
+    return EmailTemplate.objects.filter(name=name, language="").order_by("pk").first()
