@@ -28,14 +28,14 @@ class _Echo:
 
 def list_as_csv(changelist: ChangeList) -> StreamingHttpResponse:
     """What a changelist shows, filters and order included, all pages, as CSV."""
-    columns = [name for name in changelist.list_display if name != "action_checkbox"]
+    columns = [str(name) for name in changelist.list_display if name != "action_checkbox"]
     model_admin = changelist.model_admin
     headings = [
         str(label_for_field(name, changelist.model, model_admin)).capitalize() for name in columns
     ]
     rows = changelist.queryset[:MOST_ROWS].iterator(chunk_size=500)
     shown = ([_text(name, row, model_admin) for name in columns] for row in rows)
-    return csv_response(headings, shown, name=changelist.opts.model_name)
+    return csv_response(headings, shown, name=str(changelist.opts.model_name))
 
 
 def csv_response(

@@ -52,25 +52,27 @@ class PortalAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         # The list itself would take the parameter for a filter.
-        request.GET = request.GET.copy()  # type: ignore[assignment]
-        del request.GET["as"]
+        asked = request.GET.copy()
+        del asked["as"]
+        request.GET = asked  # type: ignore[assignment]
         return list_as_csv(self.get_changelist_instance(request))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _PageList
 
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.deletable and super().has_delete_permission(request, obj)
 
-    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self.admin_site.note_change(request.user, obj, "added", _fields(message))
 
-    def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self.admin_site.note_change(request.user, obj, "changed", _fields(message))
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for obj in queryset:
             self.admin_site.note_change(request.user, obj, "deleted", [])
+        return []
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

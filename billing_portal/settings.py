@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "backups",
     "billing_portal.orders",
     "billing_portal.payments",
+    "billing_portal.automation",
     "billing_portal.workflows",
     "billing_portal.staff",
     "billing_portal.clientarea",
@@ -309,6 +310,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 0 if DEMO else 31_536_000
 X_FRAME_OPTIONS = "DENY"
 UNFOLD = DASHBOARD
+SIMPLE_HISTORY_REVERT_DISABLED = True
+"""Earlier details are for looking; going back is an edit like any other."""
 
 # --- Logs ---------------------------------------------------------------------------------
 

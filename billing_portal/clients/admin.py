@@ -1,6 +1,6 @@
 """Clients, their contacts and who may act for them, in the staff dashboard."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -12,6 +12,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminEmailInputWidget
 
 from billing_portal.accounts import actions as accounts
+from billing_portal.accounts.models import User
 from billing_portal.admin_frame import PortalAdmin
 from billing_portal.admin_print import light, moment
 from billing_portal.clients import actions
@@ -134,7 +135,8 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
         if change:
             profile = {name: form.cleaned_data[name] for name in form.changed_data}
             obj.refresh_from_db()
-            actions.update_profile(obj, profile=profile, actor=request.user, at=now())
+            actor = cast("User", request.user)
+            actions.update_profile(obj, profile=profile, actor=actor, at=now())
             return
         profile = {name: getattr(obj, name) for name in form.cleaned_data if name != "owner_email"}
         owner = accounts.user_with(
@@ -143,7 +145,7 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
         obj.pk = actions.register_client(owner=owner, profile=profile, at=now()).pk
         obj.refresh_from_db()
 
-    def log_change(self, request: HttpRequest, obj: Client, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Changes of the client itself are noted by the action; those of inlines here."""
         inlines = [entry for entry in message if any("name" in part for part in entry.values())]
         if inlines:

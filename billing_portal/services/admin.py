@@ -1,12 +1,13 @@
 """Services in the staff dashboard: the list, and the two fields staff may edit."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
+from billing_portal.accounts.models import User
 from billing_portal.admin_frame import PortalAdmin
 from billing_portal.admin_print import amount, day, light
 from billing_portal.calc.money import round_money
@@ -51,9 +52,8 @@ class ServiceAdmin(PortalAdmin):
         if "label" in form.changed_data:
             Service.objects.filter(pk=obj.pk).update(label=obj.label)
         if "recurring_amount" in form.changed_data:
-            actions.set_recurring_amount(
-                obj.pk, amount=obj.recurring_amount, at=now(), actor=request.user
-            )
+            actor = cast("User", request.user)
+            actions.set_recurring_amount(obj.pk, amount=obj.recurring_amount, at=now(), actor=actor)
 
     @display(description="Price", ordering="recurring_amount")
     def price(self, service: Service) -> str:

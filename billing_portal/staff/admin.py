@@ -87,7 +87,11 @@ class ProductForm(forms.ModelForm):
     @classmethod
     def for_module(cls, key: str) -> type["ProductForm"]:
         asked = {f"{PREFIX}{name}": question(field) for name, field in settings_of(key).items()}
-        return type(cls)("ModuleProductForm", (cls,), {"module_key": key, **asked})
+        # The class of a form class makes fields of the questions.
+        made: type[ProductForm] = type(cls)(  # type: ignore[misc]
+            "ModuleProductForm", (cls,), {"module_key": key, **asked}
+        )
+        return made
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -7,6 +7,7 @@ queries however much is wrong.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.urls import reverse
@@ -139,13 +140,14 @@ def _parked_clients() -> Need:
 
 
 def _loose_payments() -> Need:
+    loose: Iterable[Any] = payments.unallocated()[: SHOWN + 1]
     rows = [
         Row(
             f"{format_amount(payment.left, payment.currency)} from {payment.client}",
             reverse("staff:client", args=[payment.client_id]),
             f"{payment.external_id}, received {moment(payment.received_at)}",
         )
-        for payment in payments.unallocated()[: SHOWN + 1]
+        for payment in loose
     ]
     address = reverse("admin:payments_transaction_changelist") + "?allocation=open"
     return _need("Payments without an invoice", "waiting", address, rows)

@@ -24,7 +24,7 @@ from billing_portal.payments import queries as payments
 from billing_portal.services import queries as services
 from billing_portal.staff.figures import RUNNING, monthly_recurring
 from billing_portal.staff.forms import BANK_TRANSFER, PaymentForm, WishForm
-from billing_portal.staff.page import Crumb, show, staff_page
+from billing_portal.staff.page import Crumb, member, show, staff_page
 from billing_portal.workflows import bill_run, invoice_paid
 from provisioning.models import Job
 
@@ -73,7 +73,7 @@ def record_payment(request: HttpRequest, pk: int) -> HttpResponse:
     unpaid = invoices.unpaid_of(pk)
     today = local_date(now(), settings.SELLER_TIMEZONE)
     chosen = unpaid.filter(pk=_number(request.GET.get("invoice"))).first() or unpaid.first()
-    initial = {"invoice": chosen, "received_on": today}
+    initial: dict[str, Any] = {"invoice": chosen, "received_on": today}
     if chosen:
         initial["amount"] = round_money(chosen.balance, chosen.currency)
     form = PaymentForm(request.POST or None, invoices=unpaid, today=today, initial=initial)
@@ -88,7 +88,7 @@ def record_payment(request: HttpRequest, pk: int) -> HttpResponse:
                 currency=invoice.currency,
                 received_at=form.received_at,
                 at=now(),
-                actor=request.user,
+                actor=member(request),
             )
         except PortalError as error:
             form.add_error(None, str(error))
@@ -150,7 +150,7 @@ def bill_now(request: HttpRequest, pk: int) -> HttpResponse:
         client,
         summary=f"{client} billed by hand: {invoice.number}",
         at=at,
-        actor=request.user,
+        actor=member(request),
         client_id=pk,
     )
     messages.success(request, f"Invoice {invoice.number} issued and mailed to {client.email}.")
@@ -190,5 +190,6 @@ def _booked(invoice: Invoice) -> str:
     return f"Payment recorded. {invoice.number} is still open for the rest."
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+def _number(text: str | None) -> int:
+    """The number in an address; 0, which no row has, for anything else."""
+    return int(text) if text and text.isascii() and text.isdigit() else 0

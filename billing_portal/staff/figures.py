@@ -85,13 +85,14 @@ def services_by_state() -> list[tuple[str, str, int]]:
 
 def services_by_product() -> list[dict[str, Any]]:
     """The products with the most running services: `name`, `key` and `count`."""
-    return list(
+    rows = (
         Service.objects.filter(status__in=RUNNING)
         .order_by()
         .values(name=F("product__name"), key=F("product_id"))
         .annotate(count=Count("pk"))
         .order_by("-count", "key")[:8]
     )
+    return [dict(row) for row in rows]
 
 
 def months(at: datetime, *, count: int = 12) -> list[Month]:
@@ -110,12 +111,13 @@ def months(at: datetime, *, count: int = 12) -> list[Month]:
     ]
     sums = {f"m{i}": Sum("recurring_amount", filter=q) for i, q in enumerate(standing)}
     counts = {f"n{i}": Count("pk", filter=q) for i, q in enumerate(standing)}
-    rows = list(
+    per_cycle = (
         Service.objects.filter(currency=settings.DEFAULT_CURRENCY)
         .order_by()
         .values("cycle")
         .annotate(**sums, **counts)
     )
+    rows: list[dict[str, Any]] = [dict(row) for row in per_cycle]
     found = [
         Month(
             label=first.strftime("%b %Y"),
@@ -128,12 +130,12 @@ def months(at: datetime, *, count: int = 12) -> list[Month]:
     return list(dropwhile(lambda month: not month.clients, found[:-2])) + found[-2:]
 
 
-def _invoiced(at: datetime) -> QuerySet[Invoice, dict[str, Any]]:
+def _invoiced(at: datetime) -> list[dict[str, Any]]:
     today = local_date(at, settings.SELLER_TIMEZONE)
     unpaid = Q(status=InvoiceStatus.UNPAID)
     overdue = unpaid & Q(due_date__lt=today)
     recent = Q(issued_at__gt=at - LATELY) & ~Q(status=InvoiceStatus.CANCELLED)
-    return (
+    rows = (
         Invoice.objects.order_by()
         .values("currency")
         .annotate(
@@ -144,15 +146,17 @@ def _invoiced(at: datetime) -> QuerySet[Invoice, dict[str, Any]]:
             invoiced=Sum("total", filter=recent),
         )
     )
+    return [dict(row) for row in rows]
 
 
-def _received(at: datetime) -> QuerySet[Transaction, dict[str, Any]]:
-    return (
+def _received(at: datetime) -> list[dict[str, Any]]:
+    rows = (
         Transaction.objects.filter(received_at__gt=at - LATELY)
         .order_by()
         .values("currency")
         .annotate(received=Sum("amount"))
     )
+    return [dict(row) for row in rows]
 
 
 def per_month(amounts: Iterable[tuple[str, str, Decimal]]) -> dict[str, Decimal]:

@@ -62,7 +62,7 @@ class TerminateForm(WishForm):
 class InvoiceField(forms.ModelChoiceField):
     """An invoice, with what is open and since when."""
 
-    def label_from_instance(self, invoice: Invoice) -> str:  # type: ignore[override]
+    def label_from_instance(self, invoice: Invoice) -> str:
         left = format_amount(invoice.balance, invoice.currency)
         return f"{invoice.number}: {left} open, due {format_day(invoice.due_date)}"
 
@@ -85,7 +85,9 @@ class PaymentForm(forms.Form):
     def __init__(self, *args: Any, invoices: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.today = today
-        self.fields["invoice"].queryset = invoices
+        invoice = self.fields["invoice"]
+        assert isinstance(invoice, InvoiceField)
+        invoice.queryset = invoices
 
     def clean_reference(self) -> str:
         reference = str(self.cleaned_data["reference"]).strip()

@@ -16,7 +16,7 @@ from billing_portal.invoices.pdf import invoice_pdf
 from billing_portal.mail.models import ClientMail
 from billing_portal.payments import queries as payments
 from billing_portal.staff.forms import ReasonForm
-from billing_portal.staff.page import Crumb, show, staff_page
+from billing_portal.staff.page import Crumb, member, show, staff_page
 
 
 def crumbs(invoice: Invoice | None = None) -> tuple[Crumb, ...]:
@@ -64,7 +64,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            actions.cancel(pk, reason=form.cleaned_data["reason"], at=now(), actor=request.user)
+            actions.cancel(pk, reason=form.cleaned_data["reason"], at=now(), actor=member(request))
         except PortalError as error:
             form.add_error(None, str(error))
         else:

@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
 from billing_portal.staff.forms import ReasonForm
-from billing_portal.staff.page import Crumb, show, staff_page
+from billing_portal.staff.page import Crumb, member, show, staff_page
 from provisioning import actions, queries
 from provisioning.models import Job
 
@@ -53,7 +53,7 @@ def retry(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
 
         def again(job: Job) -> None:
-            actions.retry(job.pk, at=now(), actor=request.user)
+            actions.retry(job.pk, at=now(), actor=member(request))
 
         _each_chosen(request, again, "queued again; it runs within a minute")
     return _back(request)
@@ -70,7 +70,7 @@ def resolve(request: HttpRequest) -> HttpResponse:
 
         def close(job: Job) -> None:
             reason = form.cleaned_data["reason"]
-            actions.resolve(job.pk, at=now(), actor=request.user, reason=reason)
+            actions.resolve(job.pk, at=now(), actor=member(request), reason=reason)
 
         _each_chosen(request, close, "marked as resolved")
     return _back(request)

@@ -26,6 +26,7 @@ class StaffLoginForm(AuthenticationForm):
     }
 
     def clean(self) -> dict[str, Any]:
+        """The form's fields, once they name somebody who may come in."""
         email = self.cleaned_data.get("username")
         password = self.cleaned_data.get("password")
         if email and password:
@@ -36,7 +37,7 @@ class StaffLoginForm(AuthenticationForm):
             if self.user_cache is None:
                 raise self.get_invalid_login_error()
             self.confirm_login_allowed(self.user_cache)
-        return self.cleaned_data
+        return dict(self.cleaned_data)
 
 
 @method_decorator(rate_limit(action="login"), name="dispatch")
@@ -44,11 +45,13 @@ class StaffLoginView(LoginView):
     form_class = StaffLoginForm
     template_name = "staff/login.html"
 
-    def form_valid(self, form: StaffLoginForm) -> HttpResponse:
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """The dashboard, or first the page that asks for the second factor."""
         user = form.get_user()
         login = Login(user=user, email=user.email, redirect_url=self.get_success_url())
+        response: HttpResponse
         try:
-            return perform_password_login(self.request, {"email": user.email}, login)
+            response = perform_password_login(self.request, {"email": user.email}, login)
         except ImmediateHttpResponse as early:
-            return early.response
+            response = early.response
+        return response

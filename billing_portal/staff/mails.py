@@ -20,7 +20,7 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "mail": sent,
         "email": sent.email,
-        "client": Client.objects.filter(pk=sent.client_ref).first(),
+        "client": Client.objects.filter(pk=sent.client_ref or 0).first(),
         "log": sent.email.logs.order_by("-date", "-pk")[:20],
     }
     crumbs = (Crumb("Sent mail", reverse("admin:mail_clientmail_changelist")),)

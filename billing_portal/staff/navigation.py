@@ -155,7 +155,7 @@ def _may(request: HttpRequest, item: Item) -> bool:
 
 
 def _line(request: HttpRequest, item: Item) -> dict[str, Any]:
-    line = {"title": item.title, "icon": item.icon, "link": item.address}
+    line: dict[str, Any] = {"title": item.title, "icon": item.icon, "link": item.address}
     if item.address == reverse("admin:index"):
         line["active"] = request.path == item.address
     if item.badge:

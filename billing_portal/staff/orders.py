@@ -13,7 +13,7 @@ from billing_portal.errors import PortalError
 from billing_portal.orders.models import Order
 from billing_portal.orders.queries import Step, services_of, step_of
 from billing_portal.staff.forms import ReasonForm, WishForm
-from billing_portal.staff.page import Crumb, show, staff_page
+from billing_portal.staff.page import Crumb, member, show, staff_page
 from billing_portal.workflows import start_services
 from billing_portal.workflows.cancel_order import cancel_order
 
@@ -68,13 +68,13 @@ def set_up(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             with transaction.atomic():
                 for service in waiting:
-                    start_services.start(service, at=at, actor=request.user)
+                    start_services.start(service, at=at, actor=member(request))
                 audit.record(
                     "order.set_up_requested",
                     order,
                     summary=f"Set-up of order {order.number} started by hand",
                     at=at,
-                    actor=request.user,
+                    actor=member(request),
                     client_id=order.client_id,
                 )
         except PortalError as error:
@@ -96,7 +96,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            cancel_order(pk, reason=form.cleaned_data["reason"], at=now(), actor=request.user)
+            cancel_order(pk, reason=form.cleaned_data["reason"], at=now(), actor=member(request))
         except PortalError as error:
             form.add_error(None, str(error))
         else:

@@ -4,7 +4,7 @@ Each report is one table, shown as a page or, with `?format=csv`, as the same ro
 file.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -79,7 +79,7 @@ def aging(at: datetime) -> Report:
     left = F("total") - F("paid_amount")
     sums = {f"a{i}": Sum(left, filter=_late(today, *age[1:])) for i, age in enumerate(AGES)}
     oldest = Sum(left, filter=_late(today, AGES[-1][2], None))
-    rows = (
+    rows: Iterable[Any] = (
         Invoice.objects.filter(status=InvoiceStatus.UNPAID)
         .order_by()
         .values("client", "currency", "client__company_name", "client__last_name")

@@ -9,7 +9,7 @@ from billing_portal.audit import actions as audit
 from billing_portal.audit.queries import history_of
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
-from billing_portal.staff.page import Crumb, show, staff_page
+from billing_portal.staff.page import Crumb, member, show, staff_page
 from provisioning import drift, registry
 from provisioning.models import ModuleLog, Server
 
@@ -88,5 +88,5 @@ def _note(request: HttpRequest, server: Server, verb: str, outcome: str) -> None
         server,
         summary=f"{server} {verb}: {outcome}",
         at=now(),
-        actor=request.user,
+        actor=member(request),
     )

@@ -1,5 +1,6 @@
 """A service's pages: how it stands, its commands, its credentials, its live jobs."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -18,7 +19,7 @@ from billing_portal.staff import commands, families
 from billing_portal.staff.clients import crumbs as client_crumbs
 from billing_portal.staff.commands import COMMANDS, Command
 from billing_portal.staff.forms import ReasonForm, SuspendForm, TerminateForm, WishForm
-from billing_portal.staff.page import Crumb, show, staff_page
+from billing_portal.staff.page import Crumb, member, show, staff_page
 from provisioning import queries, registry
 from provisioning.models import Job, Placement
 
@@ -88,7 +89,7 @@ def command(request: HttpRequest, pk: int, key: str) -> HttpResponse:
             answers = dict(form.cleaned_data)
             if spec_form:
                 answers["spec"] = {**service.spec, **spec_form.cleaned_data}
-            commands.run(service, wanted, answers=answers, at=now(), actor=request.user)
+            commands.run(service, wanted, answers=answers, at=now(), actor=member(request))
         except PortalError as error:
             form.add_error(None, str(error))
         else:
@@ -123,7 +124,7 @@ def reveal(request: HttpRequest, pk: int) -> HttpResponse:
         service,
         summary=f"Credentials of {service} revealed",
         at=now(),
-        actor=request.user,
+        actor=member(request),
         client_id=service.client_id,
     )
     context = {"credentials": _flat(placement.credentials), "service": service}
@@ -184,6 +185,7 @@ def _numbers_of(form: forms.Form, service: Service) -> forms.Form:
 
 def _flat(credentials: Any, prefix: str = "") -> list[tuple[str, str]]:
     """Nested credentials as rows: the path to each value, and the value."""
+    pairs: Iterable[tuple[Any, Any]]
     if isinstance(credentials, dict):
         pairs = credentials.items()
     elif isinstance(credentials, list):

@@ -1,6 +1,6 @@
 """The staff site: Unfold's admin site with our log-in, our home page and our audit log."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.db import models
@@ -36,7 +36,8 @@ class StaffSite(UnfoldAdminSite):
         }
         if REDIRECT_FIELD_NAME not in request.GET and REDIRECT_FIELD_NAME not in request.POST:
             context[REDIRECT_FIELD_NAME] = index
-        return StaffLoginView.as_view(extra_context=context, next_page=index)(request)
+        view = StaffLoginView.as_view(extra_context=context, next_page=index)
+        return cast("HttpResponse", view(request))
 
     def note_change(self, actor: User, obj: models.Model, verb: str, fields: list[str]) -> None:
         """Write to the audit log that a member of staff saved or deleted `obj` in a form."""

@@ -111,3 +111,27 @@ def test_rows_open_the_page_of_their_object(world, staff):
     page = staff.get(reverse("admin:clients_client_changelist"))
 
     assert f'href="/staff/clients/client/{world.client.pk}/"' in page.content.decode()
+
+
+def test_the_history_of_a_client_and_a_product_keeps_what_was_before(world, staff):
+    world.client.city = "Bonn"
+    world.client.save()
+
+    client = staff.get(address(type(world.client), "history", world.client.pk))
+    product = staff.get(address(type(world.product), "history", world.product.pk))
+
+    assert (client.status_code, product.status_code) == (200, 200)
+    assert [row.city for row in client.context["page_obj"].object_list] == ["Bonn", "Berlin"]
+
+
+def test_the_history_of_anything_else_is_the_audit_log(world, staff):
+    answer = staff.get(address(type(world.server), "history", world.server.pk), follow=True)
+
+    assert answer.redirect_chain == [
+        (
+            "/staff/audit/entry/?subject_type__exact=provisioning.server"
+            f"&subject_id__exact={world.server.pk}",
+            302,
+        )
+    ]
+    assert answer.status_code == 200
