@@ -10,18 +10,25 @@ from django.db import transaction
 
 from billing_portal.accounts.models import User
 from billing_portal.calc.periods import local_date
-from billing_portal.clients.models import Client
+from billing_portal.clients.models import Client, ClientStatus
 from billing_portal.clients.notices import notify
 from billing_portal.errors import PortalError
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.orders import actions as orders
 from billing_portal.orders.actions import ItemTerms
-from billing_portal.orders.models import Order
-from billing_portal.payments.registry import gateway
+from billing_portal.orders.models import Order, OrderItem
+from billing_portal.payments.registry import UnknownGateway, gateway
 from billing_portal.products.models import Price, Product
 from billing_portal.workflows import advance_billing, start_services
 from provisioning import registry
 from provisioning.contract import ModuleError
+
+SetUp = Product.SetUp
+MAX_LABEL = OrderItem._meta.get_field("label").max_length or 0
+MAX_KEY = Order._meta.get_field("submission_key").max_length or 0
+
+STARTED = "We are setting it up now and will write again when it is ready."
+REVIEWED = "We look at it ourselves first and will write again when it is ready."
 
 
 class OrderRefused(PortalError):
@@ -64,13 +71,17 @@ def place_order(
         return _own(known, client)
     if not items:
         raise OrderRefused("There is nothing in this order.")
-    gateway(payment_method)
-    terms = [check_item(item, currency=client.currency) for item in items]
+    if not 0 < len(submission_key) <= MAX_KEY:
+        raise OrderRefused("This form is damaged. Please start the order again.")
+    _check_payment_method(payment_method)
     with transaction.atomic():
         # The client's lock makes a second click wait here until the first order is stored.
         locked = Client.objects.select_for_update().get(pk=client.pk)
         if known := Order.objects.filter(submission_key=submission_key).first():
             return _own(known, client)
+        if locked.status == ClientStatus.CLOSED:
+            raise OrderRefused("This account is closed.")
+        terms = [check_item(item, currency=locked.currency) for item in items]
         order = orders.record_order(
             client=locked,
             placed_by=placed_by,
@@ -96,8 +107,12 @@ def check_item(item: OrderRequest, *, currency: str) -> ItemTerms:
     price = Price.objects.filter(product=product, currency=currency, cycle=item.cycle).first()
     if price is None:
         raise OrderRefused(f"{product} is not offered that way in {currency}.")
+    label = " ".join(item.label.split())
+    if len(label) > MAX_LABEL:
+        sentence = f"A name has at most {MAX_LABEL} characters."
+        raise OrderRefused(sentence, {"label": [sentence]})
     if not product.module_key:
-        return ItemTerms(product, price, item.label, {})
+        return ItemTerms(product, price, label, {})
     module = registry.module_class(product.module_key)
     form = module.order_form(product.module_settings)(data=item.answers)
     if not form.is_valid():
@@ -108,7 +123,14 @@ def check_item(item: OrderRequest, *, currency: str) -> ItemTerms:
         module.check_spec(product.module_settings, spec)
     except ModuleError as error:
         raise OrderRefused(str(error)) from error
-    return ItemTerms(product, price, item.label, spec)
+    return ItemTerms(product, price, label, spec)
+
+
+def _check_payment_method(key: str) -> None:
+    try:
+        gateway(key)
+    except UnknownGateway as error:
+        raise OrderRefused(str(error), {"payment_method": [str(error)]}) from error
 
 
 def _own(order: Order, client: Client) -> Order:
@@ -122,15 +144,22 @@ def _first(errors: Mapping[str, list[str]]) -> str:
 
 
 def _confirm(order: Order, terms: Sequence[ItemTerms], *, at: datetime) -> None:
-    if order.invoice:
-        due = format_amount(order.total, order.currency)
-        next_step = f"We start as soon as the invoice over {due} is paid."
-    else:
-        next_step = "We are setting it up now and will write again when it is ready."
     context = {
         "order": order.number,
         "items": ", ".join(item.product.name for item in terms),
-        "next_step": next_step,
+        "next_step": _next_step(order, terms),
         "path": f"/orders/{order.pk}/",
     }
     notify(order.client, "order_placed", key=str(order.pk), context=context, at=at)
+
+
+def _next_step(order: Order, terms: Sequence[ItemTerms]) -> str:
+    """What the client does or waits for, in one or two sentences."""
+    ways = {item.product.set_up for item in terms}
+    if order.invoice:
+        due = f"the invoice over {format_amount(order.total, order.currency)}"
+        if SetUp.ON_PAYMENT in ways:
+            return f"We start as soon as {due} is paid."
+        asked = f"Please pay {due}."
+        return f"{asked} {STARTED if SetUp.ON_ORDER in ways else REVIEWED}"
+    return REVIEWED if ways == {SetUp.MANUALLY} else STARTED
