@@ -135,7 +135,7 @@ class RemoteBackupsClient:
             if not before or before[-1].to_gb == current.size_gb:
                 break
             current = self.get_datastore(current.id)
-        sent = _settings(current) | wanted
+        sent = _settings(current) | dict(wanted)
         self._send("PATCH", _path(current.id), body=sent)
         changed = self._changed(current.id, wanted)
         after = self._log_if_told(current.id)

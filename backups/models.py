@@ -43,6 +43,9 @@ class Datastore(models.Model):
     last_seen_at = models.DateTimeField()
     missing_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    settings = models.JSONField(
+        default=dict, blank=True, help_text="Speed, autoscaling and retention, as last seen."
+    )
     charged_until = models.DateTimeField(
         null=True, blank=True, help_text="Sizes before this moment are on an invoice and stay."
     )

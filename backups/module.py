@@ -31,13 +31,15 @@ from provisioning.contract import (
     Spec,
     Usage,
 )
+from provisioning.wire import UnexpectedAnswer
 
-from . import sizes
+from . import configuring, sizes
 from . import usage as storage
-from .answers import Datastore, Rescale, UnexpectedAnswer
+from .answers import Datastore, Rescale
 from .client import RemoteBackupsClient
 from .forms import BackupServerForm, BackupSettingsForm, ProductSettings, order_form
 from .limits import check_size
+from .retention import PruneSettings
 
 PBS_PORT = 8007
 """Where a Proxmox Backup Server listens; the vendor's answers do not name it."""
@@ -55,7 +57,7 @@ class RemoteBackupsModule:
     key: ClassVar[str] = "remote_backups"
     name: ClassVar[str] = "Backup storage (remote-backups.com)"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.RESIZE, Capability.METERED}
+        {Capability.RESIZE, Capability.METERED, Capability.CONFIGURE}
     )
     metrics: ClassVar[Sequence[Metric]] = (
         Metric(storage.METRIC, "Backup storage", "GB", per=storage.GB_PER_PRICE),
@@ -119,6 +121,23 @@ class RemoteBackupsModule:
         """
         size_gb = check_size(spec.get("size_gb"))
         return _state(self._client.resize_datastore(remote_id, size_gb=size_gb))
+
+    @classmethod
+    def check_changes(cls, changes: Spec) -> None:
+        configuring.check_changes(changes)
+
+    def configure(self, remote_id: str, changes: Spec) -> RemoteState:
+        """Set speed, autoscaling, thresholds or retention, and nothing that was not asked for.
+
+        What stands already is not sent again, so a lost reply is made good by repeating.
+        """
+        configuring.check_changes(changes)
+        settings = {name: value for name, value in changes.items() if name != "prune"}
+        datastore = self._client.update_datastore(remote_id, **settings)
+        if "prune" in changes:
+            prune = PruneSettings.read(changes["prune"])
+            datastore = self._client.update_prune_settings(remote_id, prune)
+        return _state(datastore)
 
     def suspend(self, remote_id: str) -> RemoteState:
         raise RemoteRejected("remote-backups.com cannot suspend a datastore.")
@@ -246,6 +265,7 @@ def _state(datastore: Datastore) -> RemoteState:
             "autoscaling_scale_up_only": datastore.autoscaling_scale_up_only,
             "autoscaling_lower_percent": datastore.autoscaling_lower_percent,
             "autoscaling_upper_percent": datastore.autoscaling_upper_percent,
+            "prune": datastore.prune.as_json() if datastore.prune else None,
             "ip": datastore.ip,
             "ip6": datastore.ip6,
         },

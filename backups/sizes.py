@@ -20,6 +20,7 @@ from provisioning.contract import ModuleError, RemoteState
 from provisioning.models import Job, Server
 
 from .answers import Rescale
+from .configuring import settings_in
 from .models import Datastore, SizeSpan
 from .span_rows import (
     SEEN_FIELDS,
@@ -82,6 +83,7 @@ def observation(state: RemoteState, *, log: Sequence[Rescale] = ()) -> Observati
         used_bytes=state.details["used_bytes"],
         created_at=state.created_at,
         log=log,
+        settings=settings_in(state.details),
     )
 
 

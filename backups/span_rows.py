@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from provisioning.models import Placement
 
@@ -14,7 +15,7 @@ from .spans import Sighting, Source, Span, first_span, follow
 
 logger = logging.getLogger(__name__)
 
-SEEN_FIELDS = ("name", "size_bytes", "used_bytes", "missing_at", "last_seen_at")
+SEEN_FIELDS = ("name", "size_bytes", "used_bytes", "settings", "missing_at", "last_seen_at")
 """What a sighting changes in a datastore's row."""
 
 _LONGEST_NAME = 200
@@ -31,6 +32,7 @@ class Observation:
     used_bytes: int | None
     created_at: datetime | None
     log: Sequence[Rescale] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ def new_datastore(server_id: int, seen: Observation, *, at: datetime) -> Datasto
         name=seen.name[:_LONGEST_NAME],
         size_bytes=seen.size_bytes,
         used_bytes=seen.used_bytes,
+        settings=dict(seen.settings),
         created_at=seen.created_at,
         first_seen_at=at,
         last_seen_at=at,
@@ -158,15 +161,20 @@ def new_datastore(server_id: int, seen: Observation, *, at: datetime) -> Datasto
 
 def bring_up_to_date(row: Datastore, seen: Observation, *, at: datetime) -> bool:
     """Bring the row up to date; whether anything but `last_seen_at` is new."""
-    before = (row.name, row.size_bytes, row.used_bytes, row.missing_at)
+    before = _shown(row)
     row.name, row.size_bytes, row.used_bytes = (
         seen.name[:_LONGEST_NAME],
         seen.size_bytes,
         seen.used_bytes,
     )
+    row.settings = dict(seen.settings)
     row.missing_at = None
     row.last_seen_at = at
-    return before != (row.name, row.size_bytes, row.used_bytes, row.missing_at)
+    return before != _shown(row)
+
+
+def _shown(row: Datastore) -> tuple[object, ...]:
+    return (row.name, row.size_bytes, row.used_bytes, row.settings, row.missing_at)
 
 
 def _size(size_bytes: int) -> str:

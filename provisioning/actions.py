@@ -5,7 +5,7 @@ Order of locks: service, then server, then job.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import Count, F, Q
@@ -16,6 +16,7 @@ from billing_portal.errors import PortalError
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
 from provisioning import outcomes, registry
+from provisioning.contract import Configurable
 from provisioning.models import Job, Placement, Server
 from provisioning.states import ALLOWED, NEEDS
 from provisioning.tasks import run_job
@@ -84,6 +85,30 @@ def request_resize(
         module = registry.module_class(service.product.module_key)
         module.check_spec(service.product.module_settings, spec)
         return _queue(service, Job.Kind.RESIZE, spec, request_key, at, requested_by)
+
+
+def request_configure(
+    service_id: int,
+    *,
+    changes: Mapping[str, Any],
+    request_key: str,
+    at: datetime,
+    requested_by: str = "",
+) -> Job:
+    """Record that settings of a service should become `changes` and queue the work.
+
+    What `changes` does not name stays as it is when the work is done.  The same
+    `request_key` returns the same job.  Raises ServiceNotReady unless the service is
+    active, NotSupported if the vendor has no settings, RemoteRejected if it forbids these.
+    """
+    with transaction.atomic():
+        service = _lock(service_id)
+        if job := _existing(request_key, service, Job.Kind.CONFIGURE):
+            return job
+        _check_possible(service, Job.Kind.CONFIGURE)
+        module = registry.module_class(service.product.module_key)
+        cast("type[Configurable]", module).check_changes(changes)
+        return _queue(service, Job.Kind.CONFIGURE, changes, request_key, at, requested_by)
 
 
 def request(

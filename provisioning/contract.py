@@ -54,6 +54,7 @@ class Capability(StrEnum):
     SUSPEND = "suspend"
     RESIZE = "resize"
     CHANGE_PASSWORD = "change_password"
+    CONFIGURE = "configure"
     METERED = "metered"
 
 
@@ -231,6 +232,23 @@ class ProductModule(Protocol):
     @classmethod
     def removed(cls, server_id: int, remote_id: str, *, at: datetime) -> None:
         """Note in the module's own rows that a job deleted the object at `at`."""
+
+
+class Configurable(Protocol):
+    """The half of a module whose objects have settings beyond the spec.
+
+    Only with `Capability.CONFIGURE`.  A state's `details` show every setting by its name.
+    """
+
+    @classmethod
+    def check_changes(cls, changes: Spec) -> None:
+        """Raise RemoteRejected with a plain sentence if the vendor forbids `changes`."""
+
+    def configure(self, remote_id: str, changes: Spec) -> RemoteState:
+        """Set what `changes` names and leave everything else as it is at that moment.
+
+        A size the vendor changes by itself meanwhile stays changed.
+        """
 
 
 class UsageSource(Protocol):

@@ -85,6 +85,7 @@ class Job(models.Model):
         CHANGE_PASSWORD = "change_password", "Change password"
         TERMINATE = "terminate", "Terminate"
         REFRESH = "refresh", "Refresh"
+        CONFIGURE = "configure", "Change settings"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Waiting"

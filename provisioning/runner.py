@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from django.conf import settings
@@ -27,6 +27,7 @@ from billing_portal.errors import PortalError
 from billing_portal.services.states import ServiceStatus
 from provisioning import outcomes, registry
 from provisioning.contract import (
+    Configurable,
     CredentialsRejected,
     ProductModule,
     RemoteState,
@@ -163,6 +164,7 @@ def _ask(module: ProductModule, job: Job, remote_id: str) -> RemoteState | None:
         Job.Kind.CHANGE_PASSWORD: lambda: module.change_password(remote_id),
         Job.Kind.TERMINATE: lambda: module.terminate(remote_id),
         Job.Kind.REFRESH: lambda: module.describe(remote_id),
+        Job.Kind.CONFIGURE: lambda: cast("Configurable", module).configure(remote_id, job.spec),
     }
     return calls[job.kind]()
 

@@ -12,6 +12,7 @@ ALLOWED: dict[Job.Kind, tuple[ServiceStatus, ...]] = {
     Job.Kind.CHANGE_PASSWORD: (ServiceStatus.ACTIVE,),
     Job.Kind.TERMINATE: (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED, ServiceStatus.COMPLETED),
     Job.Kind.REFRESH: (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED),
+    Job.Kind.CONFIGURE: (ServiceStatus.ACTIVE,),
 }
 """In which states a job may be wished, or wished again."""
 
@@ -20,6 +21,7 @@ NEEDS: dict[Job.Kind, Capability] = {
     Job.Kind.SUSPEND: Capability.SUSPEND,
     Job.Kind.UNSUSPEND: Capability.SUSPEND,
     Job.Kind.CHANGE_PASSWORD: Capability.CHANGE_PASSWORD,
+    Job.Kind.CONFIGURE: Capability.CONFIGURE,
 }
 """What the vendor must be able to do."""
 

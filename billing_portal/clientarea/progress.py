@@ -13,6 +13,7 @@ DOING = {
     Job.Kind.CHANGE_PASSWORD: "Changing the passwords",
     Job.Kind.TERMINATE: "Removing it",
     Job.Kind.REFRESH: "Looking at its present state",
+    Job.Kind.CONFIGURE: "Changing its settings",
 }
 
 

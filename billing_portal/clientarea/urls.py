@@ -12,6 +12,7 @@ from billing_portal.clientarea.views import (
     orders,
     paying,
     services,
+    settings,
 )
 
 app_name = "clientarea"
@@ -29,6 +30,7 @@ urlpatterns = [
     path("services/<int:pk>/job/", services.job, name="job"),
     path("services/<int:pk>/reveal/", services.reveal, name="reveal"),
     path("services/<int:pk>/resize/", services.resize, name="resize"),
+    path("services/<int:pk>/settings/", settings.configure, name="configure"),
     path("services/<int:pk>/calls/", calls.calls, name="calls"),
     path("services/<int:pk>/calls.csv", calls.calls_csv, name="calls_csv"),
     path("invoices/", invoices.invoices, name="invoices"),

@@ -36,6 +36,23 @@ def request_change(
     )
 
 
+def request_settings(
+    service_id: int,
+    *,
+    changes: Mapping[str, Any],
+    request_key: str,
+    at: datetime,
+    actor: User | None,
+) -> Job:
+    """Queue a change of the service's settings; what `changes` does not name stays.
+
+    Raises as `provisioning.actions.request_configure` does.
+    """
+    return provisioning.request_configure(
+        service_id, changes=changes, request_key=request_key, at=at, requested_by=_name(actor)
+    )
+
+
 def suspend(
     service_id: int, *, reason: str, request_key: str, at: datetime, actor: User | None
 ) -> Service:

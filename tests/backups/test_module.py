@@ -49,6 +49,25 @@ class TestContract(ProductModuleContract):
     def answers(self):
         return {"size_gb": "600"}
 
+    @pytest.fixture
+    def changes(self):
+        return {
+            "speed_mbit": 100,
+            "autoscaling_enabled": True,
+            "autoscaling_scale_up_only": True,
+            "autoscaling_lower_percent": 40,
+            "autoscaling_upper_percent": 90,
+            "prune": {
+                "keep_last": 0,
+                "keep_hourly": 24,
+                "keep_daily": 14,
+                "keep_weekly": 0,
+                "keep_monthly": 12,
+                "keep_yearly": 1,
+                "schedule": "mon..fri 22:30",
+            },
+        }
+
 
 # --- Creating ---
 
@@ -191,6 +210,15 @@ def test_the_details_tell_how_full_it_is(module, remote):
         "autoscaling_scale_up_only": False,
         "autoscaling_lower_percent": 70,
         "autoscaling_upper_percent": 80,
+        "prune": {
+            "keep_last": 3,
+            "keep_hourly": 0,
+            "keep_daily": 7,
+            "keep_weekly": 4,
+            "keep_monthly": 0,
+            "keep_yearly": 0,
+            "schedule": "Mon,Thu 0,12:00",
+        },
         "ip": "203.0.113.10",
         "ip6": "2001:db8::10",
     }

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from billing_portal.clientarea import credentials, panels
 from billing_portal.clientarea.access import ClientRequest, for_client, for_row
+from billing_portal.clientarea.configuring import Configuring
 from billing_portal.clientarea.forms import new_key
 from billing_portal.clientarea.lights import Light, service_light
 from billing_portal.clientarea.outlook import Outlook, outlook
@@ -131,6 +132,7 @@ def service_page(
     *,
     revealed: credentials.Row | None = None,
     change: Resize | None = None,
+    configuring: Configuring | None = None,
 ) -> HttpResponse:
     """The whole page, with a secret shown or a refused change if there is one."""
     at = now()
@@ -138,6 +140,7 @@ def service_page(
     can_manage = request.membership.allows(Permission.MANAGE_PRODUCTS)
     is_active = service.status == ServiceStatus.ACTIVE
     resizing = change or Resize(service, None)
+    configuring = configuring or Configuring(service, at=at)
     context = {
         "service": service,
         "light": service_light(service, latest_job(service)),
@@ -149,6 +152,7 @@ def service_page(
         "can_reveal": can_manage and is_active,
         "revealed": revealed,
         "resize": resizing if can_manage and resizing.is_offered else None,
+        "settings": configuring if can_manage and configuring.is_offered else None,
         "request_key": new_key(),
         "charges": charges_of(service.pk)[:RECENT]
         if request.membership.allows(Permission.INVOICES)
