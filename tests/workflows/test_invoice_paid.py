@@ -1,0 +1,397 @@
+"""Money arrives: booked once, whatever else goes wrong, and what it bought starts once."""
+
+from decimal import Decimal
+
+import pytest
+
+from billing_portal.audit.models import Entry
+from billing_portal.invoices.models import Invoice
+from billing_portal.mail.models import ClientMail
+from billing_portal.payments.actions import PaymentRefused
+from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
+from billing_portal.products.models import Product
+from billing_portal.services.models import Service
+from billing_portal.workflows.invoice_paid import apply_webhook, record_payment
+from billing_portal.workflows.place_order import OrderRequest, place_order
+from provisioning.models import Job, Server
+from tests.factories import (
+    AT,
+    make_client,
+    make_invoice,
+    make_product,
+    make_server,
+    make_user,
+    utc,
+)
+
+pytestmark = pytest.mark.django_db
+
+LATER = utc(2026, 11, 3, 9)
+
+
+@pytest.fixture(autouse=True)
+def _vendor(vendor):
+    make_server()
+
+
+def make_order(*products, client=None, key="a"):
+    products = products or (make_product(recurring="29.95"),)
+    return place_order(
+        client=client or make_client(),
+        placed_by=None,
+        items=[OrderRequest(product.pk, "monthly", "", {"size": "5"}) for product in products],
+        payment_method="bank_transfer",
+        submission_key=key,
+        at=AT,
+    )
+
+
+@pytest.fixture
+def invoice():
+    return make_order().invoice
+
+
+def pay(invoice, amount="29.95", *, ref="ref-1", currency="EUR", gateway="bank_transfer", **more):
+    return record_payment(
+        invoice_id=invoice.pk,
+        gateway=gateway,
+        external_id=ref,
+        amount=Decimal(amount),
+        currency=currency,
+        received_at=utc(2026, 11, 2),
+        at=LATER,
+        **more,
+    )
+
+
+def state(invoice):
+    invoice.refresh_from_db()
+    return invoice.status, f"{invoice.paid_amount:.2f}", invoice.paid_at
+
+
+def thanks(payment):
+    mail = ClientMail.objects.get(key=f"payment_received:{payment.pk}").email
+    return mail.message.split("\n\n")[1]
+
+
+def jobs():
+    return list(Job.objects.order_by("pk").values_list("service_id", "kind", "request_key"))
+
+
+# --- How much -----------------------------------------------------------------------------
+
+
+def test_the_exact_amount_settles_the_invoice_and_starts_what_it_bought(invoice):
+    payment = pay(invoice, actor=make_user(name="Sam Staff"), note="statement 12")
+
+    assert state(invoice) == ("paid", "29.95", LATER)
+    service = Service.objects.get()
+    assert jobs() == [(service.pk, "create", f"create:{service.pk}")]
+    assert (payment.amount, payment.currency, payment.note) == (
+        Decimal("29.95"),
+        "EUR",
+        "statement 12",
+    )
+    assert (payment.client, payment.received_at) == (invoice.client, utc(2026, 11, 2))
+    assert thanks(payment) == (
+        "thank you. Your payment of €29.95 for invoice INV-2026-00001 has arrived. "
+        "It is paid in full."
+    )
+    entry = Entry.objects.get(action="payment.received")
+    assert (entry.summary, entry.actor_name, entry.client_ref) == (
+        "€29.95 received for INV-2026-00001 by bank_transfer (ref-1)",
+        "Sam Staff",
+        invoice.client_id,
+    )
+
+
+def test_a_part_leaves_the_rest_to_pay_and_starts_nothing(invoice):
+    payment = pay(invoice, "10.00")
+
+    assert state(invoice) == ("unpaid", "10.00", None)
+    assert jobs() == []
+    assert thanks(payment).endswith("€19.95 remain to be paid.")
+
+
+def test_the_last_part_settles_it(invoice):
+    pay(invoice, "10.00", ref="one")
+    pay(invoice, "19.95", ref="two")
+
+    assert state(invoice) == ("paid", "29.95", LATER)
+    assert len(jobs()) == 1
+    assert [f"{part.amount:.2f}" for part in Allocation.objects.all()] == ["10.00", "19.95"]
+
+
+def test_what_is_paid_too_much_stays_on_the_payment(invoice):
+    payment = pay(invoice, "50.00")
+
+    assert state(invoice) == ("paid", "29.95", LATER)
+    assert Allocation.objects.get().amount == Decimal("29.95")
+    assert payment.amount == Decimal("50.00")
+    assert thanks(payment).endswith("It is paid in full. We keep the €20.05 beyond it for you.")
+
+
+def test_a_payment_of_a_paid_invoice_is_kept_whole(invoice):
+    pay(invoice, ref="one")
+    second = pay(invoice, ref="two")
+
+    assert state(invoice) == ("paid", "29.95", LATER)
+    assert second.allocations.count() == 0
+    assert len(jobs()) == 1
+    assert thanks(second).endswith("It is paid in full. We keep the €29.95 beyond it for you.")
+
+
+def test_money_for_a_cancelled_invoice_is_kept_and_said_so(invoice):
+    Invoice.objects.update(status="cancelled")
+
+    payment = pay(invoice)
+
+    assert state(invoice) == ("cancelled", "0.00", None)
+    assert (payment.allocations.count(), jobs()) == (0, [])
+    assert thanks(payment).endswith(
+        "That invoice was cancelled, so we keep the amount for you and will write to you."
+    )
+
+
+# --- Once ---------------------------------------------------------------------------------
+
+
+def test_the_same_payment_told_twice_counts_once(invoice):
+    first = pay(invoice)
+
+    assert pay(invoice) == first
+    assert (Transaction.objects.count(), Allocation.objects.count()) == (1, 1)
+    assert len(jobs()) == 1
+    assert ClientMail.objects.filter(template="payment_received").count() == 1
+    assert Entry.objects.filter(action="payment.received").count() == 1
+
+
+def test_the_same_part_told_twice_counts_once(invoice):
+    pay(invoice, "10.00")
+    pay(invoice, "10.00")
+
+    assert state(invoice) == ("unpaid", "10.00", None)
+
+
+def test_the_same_reference_at_another_gateway_is_another_payment(invoice):
+    pay(invoice, "10.00", gateway="bank_transfer")
+    pay(invoice, "19.95", gateway="test")
+
+    assert state(invoice)[0] == "paid"
+
+
+@pytest.mark.parametrize(
+    "change", [{"amount": "20.00"}, {"invoice": "another client's"}, {"invoice": "the same's"}]
+)
+def test_a_reference_cannot_stand_for_another_payment(invoice, change):
+    pay(invoice)
+    other = invoice
+    if "invoice" in change:
+        same = change["invoice"] == "the same's"
+        other = make_order(client=invoice.client if same else None, key="b").invoice
+
+    with pytest.raises(PaymentRefused, match=r"The reference ref-1 belongs to another payment\."):
+        pay(other, change.get("amount", "29.95"))
+
+    assert (Transaction.objects.count(), Allocation.objects.count()) == (1, 1)
+
+
+# --- Refusals -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"currency": "USD"}, "INV-2026-00001 is in EUR, not in USD."),
+        ({"amount": "0"}, "A payment is more than zero."),
+        ({"amount": "-5"}, "A payment is more than zero."),
+        ({"amount": "NaN"}, "A payment is more than zero."),
+        ({"amount": "Infinity"}, "A payment is more than zero."),
+        ({"amount": "10.001"}, "10.001 is finer than the smallest unit of EUR."),
+        ({"amount": "1E+11"}, "1E+11 is more than can be booked."),
+        ({"ref": ""}, "A payment has a reference of 1 to 120 characters."),
+        ({"ref": "  "}, "A payment has a reference of 1 to 120 characters."),
+        ({"ref": "x" * 121}, "A payment has a reference of 1 to 120 characters."),
+    ],
+)
+def test_a_payment_that_cannot_be_is_refused(invoice, change, sentence):
+    with pytest.raises(PaymentRefused) as refused:
+        pay(invoice, **change)
+
+    assert str(refused.value) == sentence
+    assert (Transaction.objects.count(), state(invoice)) == (0, ("unpaid", "0.00", None))
+
+
+def test_an_unknown_invoice_is_not_paid(invoice):
+    with pytest.raises(Invoice.DoesNotExist):
+        pay(Invoice(pk=10**9))
+
+    assert not Transaction.objects.exists()
+
+
+# --- What it starts -----------------------------------------------------------------------
+
+
+def test_every_service_of_the_order_starts():
+    order = make_order(make_product(recurring="10"), make_product(recurring="5"))
+
+    pay(order.invoice, "15.00")
+
+    assert [service_id for service_id, *_ in jobs()] == list(
+        Service.objects.order_by("pk").values_list("pk", flat=True)
+    )
+
+
+def test_what_staff_set_up_waits_for_them():
+    order = make_order(make_product(recurring="10", set_up=Product.SetUp.MANUALLY))
+
+    pay(order.invoice, "10.00")
+
+    assert (jobs(), Service.objects.get().status) == ([], "pending")
+
+
+def test_what_was_set_up_on_order_is_not_started_again():
+    order = make_order(make_product(recurring="10", set_up=Product.SetUp.ON_ORDER))
+
+    pay(order.invoice, "10.00")
+
+    assert len(jobs()) == 1
+
+
+def test_without_a_module_it_is_active_at_once():
+    order = make_order(make_product(recurring="10", module_key=""))
+
+    pay(order.invoice, "10.00")
+
+    service = Service.objects.get()
+    assert (service.status, service.activated_at) == ("active", LATER)
+
+
+def test_a_service_cancelled_meanwhile_stays_so_and_the_others_start():
+    order = make_order(make_product(recurring="10"), make_product(recurring="5"))
+    gone, stays = Service.objects.order_by("pk")
+    Service.objects.filter(pk=gone.pk).update(status="cancelled")
+
+    pay(order.invoice, "15.00")
+
+    assert [service_id for service_id, *_ in jobs()] == [stays.pk]
+
+
+def test_the_money_is_booked_though_no_server_has_room(invoice):
+    Server.objects.update(disabled=True)
+
+    pay(invoice)
+
+    assert state(invoice) == ("paid", "29.95", LATER)
+    job = Job.objects.get()
+    assert (job.status, job.last_error) == (
+        Job.Status.FAILED,
+        "No server for fake is enabled and has room.",
+    )
+
+
+def test_paying_a_later_invoice_starts_nothing_new(invoice):
+    pay(invoice)
+    service = Service.objects.get()
+    renewal = make_invoice(invoice.client, advance={service: "29.95"}, number="INV-2026-09999")
+
+    pay(renewal, ref="second")
+
+    assert len(jobs()) == 1
+
+
+# --- Webhooks -----------------------------------------------------------------------------
+
+
+def webhook(invoice, *, event="evt-1", gateway="test", at=LATER, **changes):
+    body = {
+        "type": "paid",
+        "invoice_id": invoice.pk,
+        "payment_id": "pay-1",
+        "amount": "29.95",
+        "currency": "EUR",
+    } | changes
+    return apply_webhook(gateway, event_id=event, body=body, at=at)
+
+
+def test_an_event_pays_its_invoice(invoice):
+    event = webhook(invoice)
+
+    assert (event.applied_at, event.problem, event.received_at) == (LATER, "", LATER)
+    assert state(invoice) == ("paid", "29.95", LATER)
+    payment = Transaction.objects.get()
+    assert (payment.gateway, payment.external_id) == ("test", "pay-1")
+
+
+def test_an_event_delivered_twice_is_applied_once(invoice):
+    webhook(invoice)
+    again = webhook(invoice, at=utc(2026, 11, 4))
+
+    assert again.applied_at == LATER
+    assert (WebhookEvent.objects.count(), Transaction.objects.count(), len(jobs())) == (1, 1, 1)
+
+
+def test_two_events_about_one_payment_count_once(invoice):
+    webhook(invoice, event="evt-1")
+    second = webhook(invoice, event="evt-2")
+
+    assert second.applied_at == LATER
+    assert (WebhookEvent.objects.count(), Transaction.objects.count(), len(jobs())) == (2, 1, 1)
+
+
+def test_a_declined_payment_changes_nothing(invoice):
+    event = webhook(invoice, type="declined")
+
+    assert (event.applied_at, event.problem) == (LATER, "")
+    assert not Transaction.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"invoice_id": 10**9}, "It names an invoice that does not exist."),
+        ({"invoice_id": 10**30}, "It names an invoice that does not exist."),
+        ({"currency": "USD"}, "INV-2026-00001 is in EUR, not in USD."),
+        ({"amount": "29.955"}, "29.955 is finer than the smallest unit of EUR."),
+        ({"amount": "lots"}, "The event lacks or garbles a field: "),
+        ({"amount": None}, "The event lacks or garbles a field: "),
+        ({"invoice_id": "INV"}, "The event lacks or garbles a field: "),
+        ({"type": "refund"}, "Unknown event type 'refund'."),
+    ],
+)
+def test_an_event_that_cannot_be_applied_waits_with_its_problem(invoice, changes, problem):
+    event = webhook(invoice, **changes)
+
+    event.refresh_from_db()
+    assert (event.applied_at, event.problem[: len(problem)]) == (None, problem)
+    assert not Transaction.objects.exists()
+
+
+def test_an_event_lacking_a_field_says_so(invoice):
+    event = apply_webhook("test", event_id="e", body={"type": "paid"}, at=AT)
+
+    assert event.problem == "The event lacks or garbles a field: 'invoice_id'"
+
+
+def test_an_event_of_an_unknown_gateway_is_kept(invoice):
+    event = webhook(invoice, gateway="gold")
+
+    assert event.problem == "There is no way to pay called 'gold'."
+
+
+def test_an_event_that_failed_is_applied_when_it_is_delivered_again(invoice):
+    Invoice.objects.update(currency="USD")
+    assert webhook(invoice).problem == "INV-2026-00001 is in USD, not in EUR."
+    Invoice.objects.update(currency="EUR")
+
+    event = webhook(invoice, at=utc(2026, 11, 4))
+
+    assert (event.problem, event.applied_at) == ("", utc(2026, 11, 4))
+    assert Transaction.objects.get().received_at == LATER
+
+
+def test_what_an_event_said_first_counts(invoice):
+    webhook(invoice, amount="10.00")
+    webhook(invoice, amount="29.95")
+
+    assert state(invoice) == ("unpaid", "10.00", None)
