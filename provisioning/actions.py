@@ -14,7 +14,7 @@ from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
 from billing_portal.errors import PortalError
 from billing_portal.services.models import Service
-from billing_portal.services.states import ServiceStatus
+from billing_portal.services.states import ServiceStatus, SuspensionCause
 from provisioning import outcomes, registry
 from provisioning.contract import Configurable
 from provisioning.models import Job, Placement, Server
@@ -119,10 +119,12 @@ def request(
     at: datetime,
     requested_by: str = "",
     reason: str = "",
+    cause: SuspensionCause | None = None,
 ) -> Job:
     """Record a wish that needs no numbers (suspend, terminate, refresh ...) and queue it.
 
-    `reason` is shown to the client when the service is suspended.  The same
+    `reason` is shown to the client when the service is suspended, `cause` says who
+    suspends.  The same
     `request_key` returns the same job.  Raises ServiceNotReady for a state that does not
     allow it and NotSupported for what the vendor cannot do.
     """
@@ -132,6 +134,8 @@ def request(
             return job
         _check_possible(service, kind)
         spec = {"reason": reason} if reason else {}
+        if cause:
+            spec["cause"] = str(cause)
         return _queue(service, kind, spec, request_key, at, requested_by)
 
 
@@ -163,6 +167,15 @@ def resolve(job_id: int, *, at: datetime, actor: User | None, reason: str) -> Jo
         job.save(update_fields=["status", "finished_at"])
         _note(job, "job.resolved", f"{job} resolved: {reason}", at=at, actor=actor)
         return job
+
+
+def withdraw(service_id: int, *, cause: SuspensionCause, reason: str, at: datetime) -> None:
+    """Close the jobs wished for `cause` that nobody has begun, because it is over."""
+    Job.objects.filter(
+        service_id=service_id,
+        status__in=(Job.Status.QUEUED, Job.Status.FAILED),
+        spec__cause=cause,
+    ).update(status=Job.Status.RESOLVED, finished_at=at, last_error=reason)
 
 
 def give_up_place(service_id: int, *, at: datetime) -> None:

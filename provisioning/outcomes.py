@@ -5,7 +5,8 @@ from datetime import datetime
 from billing_portal.audit import actions as audit
 from billing_portal.clients.notices import notify
 from billing_portal.services import actions as services
-from billing_portal.services.states import ServiceStatus
+from billing_portal.services.models import Service
+from billing_portal.services.states import ServiceStatus, SuspensionCause
 from provisioning import registry
 from provisioning.contract import RemoteState
 from provisioning.models import Job, Placement
@@ -26,7 +27,8 @@ def apply(job: Job, state: RemoteState | None, *, at: datetime) -> None:
     if kind == Job.Kind.RESIZE:
         services.set_spec(service.pk, spec=job.spec, at=at)
     if kind in BECOMES:
-        services.move(service.pk, to=BECOMES[kind], at=at, reason=reason)
+        cause = SuspensionCause(job.spec.get("cause", SuspensionCause.OTHER))
+        services.move(service.pk, to=BECOMES[kind], at=at, reason=reason, cause=cause)
     audit.record(
         f"job.{kind}",
         service,
@@ -39,6 +41,8 @@ def apply(job: Job, state: RemoteState | None, *, at: datetime) -> None:
         _welcome(job, at=at)
     if kind == Job.Kind.SUSPEND and before != ServiceStatus.SUSPENDED:
         _say_suspended(job, reason, at=at)
+    if kind == Job.Kind.UNSUSPEND and before == ServiceStatus.SUSPENDED:
+        say_unsuspended(service, key=f"job {job.pk}", at=at)
 
 
 def failed(job: Job, error: str, *, at: datetime) -> None:
@@ -51,6 +55,12 @@ def failed(job: Job, error: str, *, at: datetime) -> None:
         client_id=job.service.client_id,
         details={"job": job.pk, "attempts": job.attempts, "requested_by": job.requested_by},
     )
+
+
+def say_unsuspended(service: Service, *, key: str, at: datetime) -> None:
+    """Tell the client that a suspended service is back."""
+    context = {"service": str(service), "path": f"/services/{service.pk}/"}
+    notify(service.client, "service_unsuspended", key=key, context=context, at=at)
 
 
 def _describe(placement: Placement, state: RemoteState, *, at: datetime) -> None:

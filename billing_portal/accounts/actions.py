@@ -8,6 +8,7 @@ A role's permissions are Django's model permissions, read by the dashboard like 
     orders.change_order         set up what was ordered
     invoices.add_invoice        bill a client now
     payments.add_transaction    record a payment
+    automation.change_taskrun   run the day's work now; get the daily digest
     provisioning.change_job     retry and resolve jobs, test servers, look for drift
     provisioning.change_server  edit servers and their credentials
 """
@@ -42,6 +43,7 @@ _EXTRA: dict[str, tuple[str, ...]] = {
         "orders.change_order",
         "invoices.add_invoice",
         "payments.add_transaction",
+        "automation.change_taskrun",
     ),
     SUPPORT: (
         "clients.change_client",

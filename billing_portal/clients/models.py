@@ -52,6 +52,11 @@ class Client(models.Model):
     status = models.CharField(
         max_length=10, choices=ClientStatus.choices, default=ClientStatus.ACTIVE
     )
+    exempt_from_dunning = models.BooleanField(
+        "no reminders and no suspension",
+        default=False,
+        help_text="Overdue invoices of this client are left to people.",
+    )
     notes = models.TextField(blank=True, help_text="Only staff see this.")
     created_at = models.DateTimeField()
     users = models.ManyToManyField(

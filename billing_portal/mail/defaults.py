@@ -74,13 +74,103 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "The log-in details are on its page, where you can reveal and copy them:" + _CLOSING
         ),
     ),
+    "datastore_filling": MailTemplate(
+        description="When a datastore is 80, 90 or 95 % full.",
+        category="services",
+        subject="{{ service }} is {{ percent }} % full",
+        text=(
+            "Hello {{ client }},\n\nyour datastore {{ service }} uses {{ used_gb }} GB of "
+            "{{ size_gb }} GB, {{ percent }} %. When it is full, backups fail.\n\n"
+            "{% if autoscales %}It grows by itself, but not fast enough just now.{% else %}It does "
+            "not grow by itself.{% endif %} You can make it larger, keep fewer backups or switch "
+            "autoscaling on, each with its price before you confirm:" + _CLOSING
+        ),
+    ),
     "service_suspended": MailTemplate(
         description="When a service was suspended.",
         category="services",
         subject="{{ service }} is suspended",
         text=(
-            "Hello {{ client }},\n\nyour service {{ service }} is suspended: {{ reason }}.\n\n"
+            "Hello {{ client }},\n\nyour service {{ service }} is suspended"
+            "{% if reason %}: {{ reason }}{% endif %}.\n\n"
             "Nothing was deleted." + _CLOSING
         ),
+    ),
+    "service_unsuspended": MailTemplate(
+        description="When a suspended service is back.",
+        category="services",
+        subject="{{ service }} is back",
+        text=(
+            "Hello {{ client }},\n\nyour service {{ service }} is no longer suspended. "
+            "Everything is as it was." + _CLOSING
+        ),
+    ),
+    "reminder_before_due": MailTemplate(
+        description="Some days before an unpaid invoice is due.",
+        category="invoices",
+        subject="Invoice {{ number }} is due on {{ due_date }}",
+        text=(
+            "Hello {{ client }},\n\na reminder ahead of time: {{ balance }} of invoice "
+            "{{ number }} are due on {{ due_date }}. If you have paid already, thank you."
+            + _CLOSING
+        ),
+    ),
+    "reminder_overdue_first": MailTemplate(
+        description="The first reminder after the due date.",
+        category="invoices",
+        subject="Invoice {{ number }} was due on {{ due_date }}",
+        text=(
+            "Hello {{ client }},\n\ninvoice {{ number }} was due on {{ due_date }}, and "
+            "{{ balance }} are still open. Perhaps it slipped through. {{ consequence }}\n\n"
+            "You can see and pay it here:" + _CLOSING
+        ),
+    ),
+    "reminder_overdue_second": MailTemplate(
+        description="The second reminder after the due date.",
+        category="invoices",
+        subject="Second reminder: invoice {{ number }} is {{ days_overdue }} days overdue",
+        text=(
+            "Hello {{ client }},\n\ninvoice {{ number }} is {{ days_overdue }} days overdue. "
+            "{{ balance }} are still open since {{ due_date }}. {{ consequence }}\n\n"
+            "Please pay it here, or tell us what stands in the way:" + _CLOSING
+        ),
+    ),
+    "reminder_overdue_third": MailTemplate(
+        description="The third and last reminder after the due date.",
+        category="invoices",
+        subject="Last reminder: invoice {{ number }} is {{ days_overdue }} days overdue",
+        text=(
+            "Hello {{ client }},\n\nthis is our last reminder of invoice {{ number }}. "
+            "{{ balance }} have been open since {{ due_date }}, for {{ days_overdue }} days. "
+            "{{ consequence }}\n\nPlease pay it here, or tell us what stands in the way:" + _CLOSING
+        ),
+    ),
+    "termination_notice": MailTemplate(
+        description="Before a service on an overdue invoice is deleted: the first notice.",
+        category="services",
+        subject="{{ service }} will be deleted on {{ deletes_on }}",
+        text=(
+            "Hello {{ client }},\n\ninvoice {{ number }} over {{ total }} has been unpaid since "
+            "{{ due_date }}. Unless it is paid before then, your service {{ service }} and "
+            "everything in it will be deleted on {{ deletes_on }}. That cannot be taken back.\n\n"
+            "Paying the invoice stops it:" + _CLOSING
+        ),
+    ),
+    "termination_last_notice": MailTemplate(
+        description="The last notice before a service on an overdue invoice is deleted.",
+        category="services",
+        subject="Last notice: {{ service }} will be deleted on {{ deletes_on }}",
+        text=(
+            "Hello {{ client }},\n\ninvoice {{ number }} over {{ total }} is still unpaid. Your "
+            "service {{ service }} and everything in it will be deleted on {{ deletes_on }}. "
+            "That cannot be taken back. Save what you need, or pay the invoice here, which stops "
+            "it:" + _CLOSING
+        ),
+    ),
+    "daily_digest": MailTemplate(
+        description="To staff: what the daily automation did.",
+        category="staff",
+        subject="{{ day }}: {{ headline }}",
+        text=("The daily automation of {{ day }}:\n\n{{ counts }}\n\n{{ failures }}" + _CLOSING),
     ),
 }

@@ -15,7 +15,7 @@ from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
 from billing_portal.products.models import Price, Product
 from billing_portal.services.models import Service, ServiceUsagePrice
-from billing_portal.services.states import ENDED, TRANSITIONS, ServiceStatus
+from billing_portal.services.states import ENDED, TRANSITIONS, ServiceStatus, SuspensionCause
 
 
 class TransitionRefused(PortalError):
@@ -63,28 +63,37 @@ def move(
     to: ServiceStatus,
     at: datetime,
     reason: str = "",
+    cause: SuspensionCause = SuspensionCause.OTHER,
     actor: User | None = None,
 ) -> Service:
     """Bring a service into state `to`; one that is already there stays as it is.
 
     Activating sets `activated_at` once; ending sets `ended_at`, coming back clears it.
+    `cause` says who wants a suspension: one wished by people outranks an overdue invoice,
+    also when it comes second, so that payment does not lift it.
     Raises TransitionRefused if the transition table does not allow it.
     """
     with transaction.atomic():
         service = Service.objects.select_for_update().get(pk=service_id)
         before = ServiceStatus(service.status)
-        if before == to:
+        if before == to and not _outranks(cause, service):
             return service
-        if to not in TRANSITIONS[before]:
+        if before != to and to not in TRANSITIONS[before]:
             raise TransitionRefused(
                 f"{service} is {before.label.lower()} and cannot become {to.label.lower()}."
             )
         service.status = to
         service.suspension_reason = reason[:200] if to == ServiceStatus.SUSPENDED else ""
+        service.suspension_cause = cause if to == ServiceStatus.SUSPENDED else ""
         if to == ServiceStatus.ACTIVE:
             service.activated_at = service.activated_at or at
         service.ended_at = at if to in ENDED else None
-        service.save(update_fields=["status", "suspension_reason", "activated_at", "ended_at"])
+        service.save(
+            update_fields=[
+                *("status", "suspension_reason", "suspension_cause"),
+                *("activated_at", "ended_at"),
+            ]
+        )
         audit.record(
             f"service.{to}",
             service,
@@ -95,6 +104,36 @@ def move(
             details={"before": before, "after": to},
         )
         return service
+
+
+def _outranks(cause: SuspensionCause, service: Service) -> bool:
+    """Whether people suspend what is suspended for an overdue invoice only."""
+    return (
+        service.status == ServiceStatus.SUSPENDED
+        and service.suspension_cause == SuspensionCause.OVERDUE
+        and cause != SuspensionCause.OVERDUE
+    )
+
+
+def set_never_suspend_until(
+    service_id: int, *, day: date | None, at: datetime, actor: User | None
+) -> None:
+    """Keep overdue invoices from suspending a service before `day`; None ends that."""
+    with transaction.atomic():
+        service = Service.objects.select_for_update().get(pk=service_id)
+        if service.never_suspend_until == day:
+            return
+        service.never_suspend_until = day
+        service.save(update_fields=["never_suspend_until"])
+        until = f"not suspended before {day}" if day else "suspended like any other"
+        audit.record(
+            "service.suspension_put_off",
+            service,
+            summary=f"{service} is {until}, if an invoice is overdue",
+            at=at,
+            actor=actor,
+            client_id=service.client_id,
+        )
 
 
 def set_spec(service_id: int, *, spec: Mapping[str, Any], at: datetime) -> None:

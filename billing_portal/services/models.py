@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from billing_portal.clients.models import Client
 from billing_portal.products.models import CYCLE_MONTHS, Cycle, Product
-from billing_portal.services.states import ServiceStatus
+from billing_portal.services.states import ServiceStatus, SuspensionCause
 
 
 class Service(models.Model):
@@ -26,6 +26,14 @@ class Service(models.Model):
         max_length=12, choices=ServiceStatus.choices, default=ServiceStatus.PENDING
     )
     suspension_reason = models.CharField(max_length=200, blank=True)
+    suspension_cause = models.CharField(
+        max_length=8, choices=SuspensionCause.choices, blank=True, editable=False
+    )
+    never_suspend_until = models.DateField(
+        null=True,
+        blank=True,
+        help_text="Until this day overdue invoices neither suspend nor delete the service.",
+    )
     cycle = models.CharField(max_length=12, choices=Cycle.choices)
     currency = models.CharField(max_length=3)
     recurring_amount = models.DecimalField(

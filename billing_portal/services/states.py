@@ -13,6 +13,14 @@ class ServiceStatus(models.TextChoices):
     FRAUD = "fraud", "Fraud"
 
 
+class SuspensionCause(models.TextChoices):
+    """Who wanted a service suspended.  Only what an overdue invoice caused, payment lifts."""
+
+    OVERDUE = "overdue", "Overdue invoice"
+    STAFF = "staff", "Staff"
+    OTHER = "other", "Other"
+
+
 TRANSITIONS: dict[ServiceStatus, frozenset[ServiceStatus]] = {
     ServiceStatus.PENDING: frozenset(
         {ServiceStatus.ACTIVE, ServiceStatus.CANCELLED, ServiceStatus.FRAUD}

@@ -10,9 +10,9 @@ from billing_portal.accounts.models import User
 from billing_portal.clients.notices import notify
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
-from billing_portal.services.states import ServiceStatus
+from billing_portal.services.states import ServiceStatus, SuspensionCause
 from provisioning import actions as provisioning
-from provisioning import registry
+from provisioning import outcomes, registry
 from provisioning.contract import Capability
 from provisioning.models import Job
 
@@ -54,11 +54,18 @@ def request_settings(
 
 
 def suspend(
-    service_id: int, *, reason: str, request_key: str, at: datetime, actor: User | None
+    service_id: int,
+    *,
+    reason: str,
+    request_key: str,
+    at: datetime,
+    actor: User | None,
+    cause: SuspensionCause = SuspensionCause.STAFF,
 ) -> Service:
     """Suspend a service at the vendor, or commercially where the vendor has no suspend.
 
     A commercial suspension blocks the client's actions and nothing else; the pages say so.
+    `cause` decides whether payment lifts it.
     """
     if can_suspend(service_id):
         job = provisioning.request(
@@ -68,11 +75,17 @@ def suspend(
             at=at,
             requested_by=_name(actor),
             reason=reason,
+            cause=cause,
         )
         return job.service
     with transaction.atomic():
         service = services.move(
-            service_id, to=ServiceStatus.SUSPENDED, at=at, reason=reason, actor=actor
+            service_id,
+            to=ServiceStatus.SUSPENDED,
+            at=at,
+            reason=reason,
+            cause=cause,
+            actor=actor,
         )
         _tell(service, reason, request_key, at=at)
     return service
@@ -89,10 +102,20 @@ def unsuspend(service_id: int, *, request_key: str, at: datetime, actor: User | 
             requested_by=_name(actor),
         )
         return job.service
-    return services.move(service_id, to=ServiceStatus.ACTIVE, at=at, actor=actor)
+    with transaction.atomic():
+        service = services.move(service_id, to=ServiceStatus.ACTIVE, at=at, actor=actor)
+        outcomes.say_unsuspended(service, key=request_key, at=at)
+    return service
 
 
-def terminate(service_id: int, *, request_key: str, at: datetime, actor: User | None) -> Job:
+def terminate(
+    service_id: int,
+    *,
+    request_key: str,
+    at: datetime,
+    actor: User | None,
+    cause: SuspensionCause = SuspensionCause.STAFF,
+) -> Job:
     """Queue the deletion of the remote object.  Its data is gone once the job is done."""
     return provisioning.request(
         service_id,
@@ -100,6 +123,7 @@ def terminate(service_id: int, *, request_key: str, at: datetime, actor: User | 
         request_key=request_key,
         at=at,
         requested_by=_name(actor),
+        cause=cause,
     )
 
 

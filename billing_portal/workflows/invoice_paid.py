@@ -14,7 +14,7 @@ from billing_portal.payments import actions as payments
 from billing_portal.payments.models import Transaction, WebhookEvent
 from billing_portal.payments.registry import gateway
 from billing_portal.services.models import Service
-from billing_portal.workflows import start_services
+from billing_portal.workflows import overdue_services, start_services
 
 
 def record_payment(
@@ -53,6 +53,7 @@ def record_payment(
         )
         if settled:
             start_services.start_on_payment(_ordered_with(invoice), at=at)
+            overdue_services.lift_after_payment(invoice, at=at)
     return payment
 
 
