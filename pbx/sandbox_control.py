@@ -97,6 +97,15 @@ class SandboxControl:
         """Replace the text of the agent's `chkcon_whitelist.conf`."""
         self._send("PUT", "allow-list", {"text": text})
 
+    def tell_phone(self, extension_id: str, is_plugged_in: bool | None) -> None:
+        """Plug a phone in or out for good; None leaves it to chance again."""
+        wish = {"extension_id": extension_id, "is_plugged_in": is_plugged_in}
+        self._send("PUT", "phone", wish)
+
+    def tell_gateway(self, gateway_id: str, state: str) -> None:
+        """Force a FreeSWITCH state on a gateway; "" lets it alone again."""
+        self._send("PUT", "gateway-state", {"gateway_id": gateway_id, "state": state})
+
     def set_limits(self, *, standard: int, call_export: int, gateways: int) -> None:
         """Limit the requests of a caller per minute, counting from now on."""
         wish = {"standard": standard, "call_export": call_export, "gateways": gateways}

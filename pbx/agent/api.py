@@ -6,14 +6,13 @@ answer; nothing here knows which back end it is.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from . import inputs
-from .backend import BackEnd, CallRecord, Cursor, Extension, Registration, Status, Tenant
+from .backend import BackEnd, Cursor, NotThere
 from .gates import check_scope
+from .outputs import plain
 from .tokens import CALLS, READ, WRITE, Token
 from .wire import Problem, Reply, Request
 
@@ -55,21 +54,21 @@ def answer(back_end: BackEnd, request: Request, token: Token) -> Reply:
 
 
 def _status(back_end: BackEnd, request: Request) -> Reply:
-    return Reply(200, _plain(back_end.status()))
+    return Reply(200, plain(back_end.status()))
 
 
 def _list_tenants(back_end: BackEnd, request: Request) -> Reply:
-    return Reply(200, {"tenants": [_plain(tenant) for tenant in back_end.list_tenants()]})
+    return Reply(200, {"tenants": [plain(tenant) for tenant in back_end.list_tenants()]})
 
 
 def _put_tenant(back_end: BackEnd, request: Request, tenant_id: UUID) -> Reply:
     wish = inputs.read_fields(request.json(), {"domain": inputs.domain, "description": inputs.line})
     tenant, is_new = back_end.put_tenant(tenant_id, **wish)
-    return Reply(201 if is_new else 200, _plain(tenant))
+    return Reply(201 if is_new else 200, plain(tenant))
 
 
 def _get_tenant(back_end: BackEnd, request: Request, tenant_id: UUID) -> Reply:
-    return Reply(200, _plain(back_end.get_tenant(tenant_id)))
+    return Reply(200, plain(back_end.get_tenant(tenant_id)))
 
 
 def _delete_tenant(back_end: BackEnd, request: Request, tenant_id: UUID) -> Reply:
@@ -78,16 +77,16 @@ def _delete_tenant(back_end: BackEnd, request: Request, tenant_id: UUID) -> Repl
 
 
 def _suspend(back_end: BackEnd, request: Request, tenant_id: UUID) -> Reply:
-    return Reply(200, _plain(back_end.set_suspended(tenant_id, True)))
+    return Reply(200, plain(back_end.set_suspended(tenant_id, True)))
 
 
 def _unsuspend(back_end: BackEnd, request: Request, tenant_id: UUID) -> Reply:
-    return Reply(200, _plain(back_end.set_suspended(tenant_id, False)))
+    return Reply(200, plain(back_end.set_suspended(tenant_id, False)))
 
 
 def _list_extensions(back_end: BackEnd, request: Request, tenant_id: UUID) -> Reply:
     extensions = back_end.list_extensions(tenant_id)
-    return Reply(200, {"extensions": [_plain(extension) for extension in extensions]})
+    return Reply(200, {"extensions": [plain(extension) for extension in extensions]})
 
 
 def _put_extension(
@@ -98,7 +97,7 @@ def _put_extension(
         {"number": inputs.number, "name": inputs.line, "password": inputs.optional_password},
     )
     extension, is_new = back_end.put_extension(tenant_id, extension_id, **wish)
-    return Reply(201 if is_new else 200, _plain(extension))
+    return Reply(201 if is_new else 200, plain(extension))
 
 
 def _delete_extension(
@@ -112,13 +111,60 @@ def _rotate_secret(
     back_end: BackEnd, request: Request, tenant_id: UUID, extension_id: UUID
 ) -> Reply:
     wish = inputs.read_fields(request.json(), {"password": inputs.optional_password})
-    return Reply(200, _plain(back_end.rotate_secret(tenant_id, extension_id, **wish)))
+    return Reply(200, plain(back_end.rotate_secret(tenant_id, extension_id, **wish)))
+
+
+def _enable(back_end: BackEnd, request: Request, tenant_id: UUID, extension_id: UUID) -> Reply:
+    return Reply(200, plain(back_end.set_enabled(tenant_id, extension_id, True)))
+
+
+def _disable(back_end: BackEnd, request: Request, tenant_id: UUID, extension_id: UUID) -> Reply:
+    return Reply(200, plain(back_end.set_enabled(tenant_id, extension_id, False)))
+
+
+def _list_gateways(back_end: BackEnd, request: Request) -> Reply:
+    return Reply(200, {"gateways": [plain(gateway) for gateway in back_end.list_gateways()]})
+
+
+def _get_gateway(back_end: BackEnd, request: Request, gateway_id: UUID) -> Reply:
+    return Reply(200, plain(back_end.get_gateway(gateway_id)))
+
+
+def _put_gateway(back_end: BackEnd, request: Request, gateway_id: UUID) -> Reply:
+    wish = inputs.read_fields(
+        request.json(),
+        {
+            "name": inputs.name,
+            "domain": inputs.sip_domain,
+            "username": inputs.line,
+            "password": inputs.optional_line,
+            "enabled": inputs.truth,
+        },
+    )
+    if wish["username"] and wish["password"] is None:
+        _check_known(back_end, gateway_id)
+    gateway, is_new = back_end.put_gateway(gateway_id, **wish)
+    return Reply(201 if is_new else 200, plain(gateway))
+
+
+def _check_known(back_end: BackEnd, gateway_id: UUID) -> None:
+    """Raises Problem(400): a new gateway that registers needs a password."""
+    try:
+        back_end.get_gateway(gateway_id)
+    except NotThere as error:
+        reason = {"password": "is missing"}
+        raise Problem(400, "invalid", "password is missing.", fields=reason) from error
+
+
+def _delete_gateway(back_end: BackEnd, request: Request, gateway_id: UUID) -> Reply:
+    back_end.delete_gateway(gateway_id)
+    return Reply(204)
 
 
 def _list_registrations(back_end: BackEnd, request: Request) -> Reply:
     wish = inputs.read_fields(request.query, {"tenant_id": inputs.optional_uuid})
     found = back_end.list_registrations(wish["tenant_id"])
-    return Reply(200, {"registrations": [_plain(registration) for registration in found]})
+    return Reply(200, {"registrations": [plain(registration) for registration in found]})
 
 
 def _list_calls(back_end: BackEnd, request: Request) -> Reply:
@@ -136,7 +182,7 @@ def _list_calls(back_end: BackEnd, request: Request) -> Reply:
     return Reply(
         200,
         {
-            "calls": [_plain(call) for call in calls],
+            "calls": [plain(call) for call in calls],
             "next": inputs.write_cursor(after) if after else None,
             "has_more": len(calls) == wish["limit"],
             "now": inputs.write_moment(now),
@@ -152,20 +198,8 @@ def _without_secrets(reply: Reply) -> Reply:
     return reply
 
 
-def _plain(record: Tenant | Extension | Registration | CallRecord | Status) -> dict[str, Any]:
-    """The record as JSON can carry it: uuids and moments as text."""
-    return {field.name: _plain_value(getattr(record, field.name)) for field in fields(record)}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return inputs.write_moment(value)
-    if isinstance(value, UUID):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
 _TENANT = "tenants/(?P<tenant_id>[^/]+)"
+_GATEWAY = "gateways/(?P<gateway_id>[^/]+)"
 _EXTENSION = _TENANT + "/extensions/(?P<extension_id>[^/]+)"
 
 ROUTES = (
@@ -180,6 +214,12 @@ ROUTES = (
     Route("PUT", _EXTENSION, WRITE, _put_extension),
     Route("DELETE", _EXTENSION, WRITE, _delete_extension),
     Route("POST", _EXTENSION + "/rotate-secret", WRITE, _rotate_secret),
+    Route("POST", _EXTENSION + "/enable", WRITE, _enable),
+    Route("POST", _EXTENSION + "/disable", WRITE, _disable),
+    Route("GET", "gateways", READ, _list_gateways),
+    Route("GET", _GATEWAY, READ, _get_gateway),
+    Route("PUT", _GATEWAY, WRITE, _put_gateway),
+    Route("DELETE", _GATEWAY, WRITE, _delete_gateway),
     Route("GET", "registrations", READ, _list_registrations),
     Route("GET", "calls", CALLS, _list_calls),
 )

@@ -14,8 +14,7 @@ from urllib.parse import quote
 
 from . import api, seed
 from .backend import BackEnd, BackEndError, NotThere, Taken, Unavailable
-from .gates import Gates, check_scope
-from .tokens import READ
+from .gates import Gates
 from .wire import Problem, Reply, Request, read_request, response_headers
 
 logger = logging.getLogger("pbx.agent")
@@ -89,11 +88,10 @@ class AgentApp:
     def _route(self, request: Request, visit: Visit) -> Reply:
         if request.path in seed.CHKCON_PATHS:
             return Reply(200, seed.GRANTED)
-        if request.path in seed.STATUS_PATHS:
+        if seed.has(request.path):
             token = self._gates.token_or_form(request)
             visit.token = token.name
-            check_scope(token, READ)
-            return seed.status(self._back_end, request)
+            return seed.answer(self._back_end, request, token)
         token = self._gates.token(request)
         visit.token = token.name
         return api.answer(self._back_end, request, token)
@@ -114,9 +112,8 @@ def _refusal(path: str, problem: Problem) -> Reply:
     """The problem in the dialect of the path: chkcon's, the seed's or the API's."""
     if path in seed.CHKCON_PATHS and problem.code == "not_allowed":
         return Reply(403, seed.DENIED)
-    if path.endswith(".php") or path in seed.STATUS_PATHS:
-        timestamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        body = {"status": "error", "message": problem.message, "timestamp": timestamp}
+    if path.endswith(".php") or seed.has(path):
+        body = seed.error(problem, datetime.now(UTC))
         return Reply(problem.status, body, problem.headers)
     error: dict[str, Any] = {"code": problem.code, "message": problem.message}
     if problem.fields:

@@ -23,7 +23,7 @@ class BackEndError(Exception):
 
 
 class NotThere(BackEndError):
-    """The tenant or extension does not exist."""
+    """The tenant, extension or gateway does not exist."""
 
 
 class Taken(BackEndError):
@@ -74,6 +74,23 @@ class Registration:
     port: int
     user_agent: str
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A SIP trunk to a carrier.  Its password can be written but never read back.
+
+    Without `username` the carrier knows us by our address and nothing is registered.
+    `state` is FreeSWITCH's: REGED, NOREG, TRYING, FAIL_WAIT and so on.
+    """
+
+    gateway_id: UUID
+    name: str
+    domain: str
+    username: str
+    enabled: bool
+    state: str
+    is_up: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +160,9 @@ class BackEnd(Protocol):
     def get_tenant(self, tenant_id: UUID) -> Tenant:
         """Raises NotThere."""
 
+    def find_tenant(self, domain: str) -> Tenant:
+        """The tenant of a domain, in any case.  Raises NotThere."""
+
     def list_tenants(self) -> list[Tenant]:
         """All tenants, in order of uuid."""
 
@@ -164,7 +184,14 @@ class BackEnd(Protocol):
         """The extension with this uuid, and whether it was made just now.
 
         Without `password` a new extension gets a random one and an old one keeps its own.
+        A disabled one stays disabled.
         Raises NotThere for the tenant, Taken if the number or the uuid is another's.
+        """
+
+    def set_enabled(self, tenant_id: UUID, extension_id: UUID, enabled: bool) -> Extension:
+        """Let an extension call and register, or not.  Disabling drops its registration.
+
+        Raises NotThere.
         """
 
     def list_extensions(self, tenant_id: UUID) -> list[Extension]:
@@ -184,6 +211,30 @@ class BackEnd(Protocol):
     def list_registrations(self, tenant_id: UUID | None) -> list[Registration]:
         """Phones reachable now, of one tenant or of all.  Raises NotThere."""
 
+    def put_gateway(
+        self,
+        gateway_id: UUID,
+        *,
+        name: str,
+        domain: str,
+        username: str,
+        password: str | None,
+        enabled: bool,
+    ) -> tuple[Gateway, bool]:
+        """The gateway with this uuid, and whether it was made just now.
+
+        Without `password` it keeps the one it has.  Raises Taken if the name is another's.
+        """
+
+    def get_gateway(self, gateway_id: UUID) -> Gateway:
+        """Raises NotThere."""
+
+    def list_gateways(self) -> list[Gateway]:
+        """All gateways, in order of name."""
+
+    def delete_gateway(self, gateway_id: UUID) -> None:
+        """Raises NotThere."""
+
     def list_calls(
         self, *, since: datetime | None, after: Cursor | None, limit: int
     ) -> tuple[list[CallRecord], datetime]:
@@ -192,3 +243,6 @@ class BackEnd(Protocol):
         Either from `since` on, inclusive, or after a cursor, or from the first.  Rows that
         may still be overtaken by a slower transaction are held back.
         """
+
+    def list_calls_begun(self, *, start: datetime, end: datetime, limit: int) -> list[CallRecord]:
+        """Call records that began in [start, end), in that order: the first `limit`."""

@@ -13,7 +13,7 @@ from time import time
 from typing import Any
 from uuid import UUID
 
-from . import inputs, sandbox_calls
+from . import inputs, sandbox_calls, sandbox_gateways
 from .app import AgentApp
 from .backend import NotThere
 from .gates import Gates
@@ -87,6 +87,8 @@ class Account:
             ("POST", "faults"): self._add_fault,
             ("PUT", "allow-list"): self._set_allow_list,
             ("PUT", "limits"): self._set_limits,
+            ("PUT", "phone"): self._tell_phone,
+            ("PUT", "gateway-state"): self._tell_gateway,
             ("GET", "requests"): self._list_requests,
             ("POST", "reset"): self._reset,
         }
@@ -155,6 +157,16 @@ class Account:
         self.allow_list = str(body.get("text", ""))
         return {}
 
+    def _tell_phone(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        wish = inputs.read_fields(body, {"extension_id": inputs.uuid, "is_plugged_in": _maybe})
+        self.back_end.tell_phone(wish["extension_id"], wish["is_plugged_in"])
+        return {}
+
+    def _tell_gateway(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        wish = inputs.read_fields(body, {"gateway_id": inputs.uuid, "state": _gateway_state})
+        self.back_end.tell_gateway(wish["gateway_id"], wish["state"])
+        return {}
+
     def _set_limits(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Limit callers as a real agent does, counting from now on."""
         names = [field.name for field in fields(Limits)]
@@ -179,6 +191,16 @@ class Account:
             self.requests.clear()
             self.back_end.clear()
         return {}
+
+
+def _maybe(value: Any) -> bool | None:
+    return None if value is None else inputs.truth(value)
+
+
+def _gateway_state(value: Any) -> str:
+    if value not in ("", *sandbox_gateways.STATES):
+        raise ValueError(f"must be one of {', '.join(sandbox_gateways.STATES)}")
+    return str(value)
 
 
 def _call_specs(value: Any) -> list[CallSpec]:

@@ -7,18 +7,18 @@ once, a suspended tenant has no phones, and rows outlive the tenant they belong 
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from random import Random
 from secrets import choice
 from threading import RLock
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any
 from uuid import UUID
 
 from .backend import (
     CallRecord,
     Cursor,
     Extension,
+    Gateway,
     NotThere,
     Registration,
     Status,
@@ -26,13 +26,13 @@ from .backend import (
     Tenant,
 )
 from .sandbox_calls import CallSpec, record_call
+from .sandbox_gateways import Gateways
+from .sandbox_phones import Phones
+from .sandbox_state import dumped, revived
 
 VERSION = "5.6.4-sandbox"
 PASSWORD_LENGTH = 20
 PASSWORD_LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHIJKLMNPQRSTUVWXYZ23456789"
-REGISTRATION_SPELL = timedelta(minutes=30)
-
-Record = TypeVar("Record", Tenant, Extension, CallRecord)
 
 
 class SandboxBackEnd:
@@ -43,6 +43,8 @@ class SandboxBackEnd:
         self._lock = RLock()
         self._tenants: dict[UUID, Tenant] = {}
         self._extensions: dict[UUID, Extension] = {}
+        self._phones = Phones()
+        self._gateways = Gateways()
         self._calls: list[CallRecord] = []
         self._call_ids: set[UUID] = set()
         self._started_at = clock() - timedelta(days=3, hours=4)
@@ -87,6 +89,13 @@ class SandboxBackEnd:
             numbers = tuple(e.number for e in self._extensions_of(tenant_id))
             return replace(self._tenants[tenant_id], numbers=numbers)
 
+    def find_tenant(self, domain: str) -> Tenant:
+        with self._lock:
+            for tenant in self._tenants.values():
+                if tenant.domain == domain.lower():
+                    return self.get_tenant(tenant.tenant_id)
+        raise NotThere("no_such_tenant", "There is no tenant with this domain.")
+
     def list_tenants(self) -> list[Tenant]:
         with self._lock:
             return [self.get_tenant(tenant_id) for tenant_id in sorted(self._tenants)]
@@ -95,6 +104,8 @@ class SandboxBackEnd:
         with self._lock:
             tenant = self.get_tenant(tenant_id)
             self._tenants[tenant_id] = replace(tenant, suspended=suspended)
+            for extension in self._extensions_of(tenant_id) if suspended else ():
+                self._phones.drop(extension.extension_id, now=self._clock())
             return self.get_tenant(tenant_id)
 
     def delete_tenant(self, tenant_id: UUID) -> None:
@@ -116,9 +127,18 @@ class SandboxBackEnd:
                 if other.number == number and other.extension_id != extension_id:
                     raise Taken("number_taken", f"Extension {number} exists already.")
             secret = password or (known.password if known else _new_password())
-            extension = Extension(extension_id, tenant_id, number, name, secret, True)
+            enabled = known.enabled if known else True
+            extension = Extension(extension_id, tenant_id, number, name, secret, enabled)
             self._extensions[extension_id] = extension
             return extension, known is None
+
+    def set_enabled(self, tenant_id: UUID, extension_id: UUID, enabled: bool) -> Extension:
+        with self._lock:
+            changed = replace(self._extension(tenant_id, extension_id), enabled=enabled)
+            self._extensions[extension_id] = changed
+            if not enabled:
+                self._phones.drop(extension_id, now=self._clock())
+            return changed
 
     def list_extensions(self, tenant_id: UUID) -> list[Extension]:
         with self._lock:
@@ -136,22 +156,53 @@ class SandboxBackEnd:
             extension = self._extension(tenant_id, extension_id)
             changed = replace(extension, password=password or _new_password())
             self._extensions[extension_id] = changed
+            self._phones.drop(extension_id, now=self._clock())
             return changed
 
     def list_registrations(self, tenant_id: UUID | None) -> list[Registration]:
-        """Nine phones in ten are there, others every half hour, none of a suspended tenant."""
         now = self._clock()
-        spell = int(now.timestamp() // REGISTRATION_SPELL.total_seconds())
         with self._lock:
             if tenant_id is not None:
                 self.get_tenant(tenant_id)
             return [
-                self._registration(extension, now)
+                registration
                 for extension in sorted(self._extensions.values(), key=_by_tenant_and_number)
                 if tenant_id in (None, extension.tenant_id)
-                and not self._tenants[extension.tenant_id].suspended
-                and Random(f"{extension.extension_id} {spell}").random() < 0.9
+                and (registration := self._registration(extension, now))
             ]
+
+    def put_gateway(
+        self,
+        gateway_id: UUID,
+        *,
+        name: str,
+        domain: str,
+        username: str,
+        password: str | None,
+        enabled: bool,
+    ) -> tuple[Gateway, bool]:
+        with self._lock:
+            return self._gateways.put(
+                gateway_id,
+                name=name,
+                domain=domain,
+                username=username,
+                password=password,
+                enabled=enabled,
+                now=self._clock(),
+            )
+
+    def get_gateway(self, gateway_id: UUID) -> Gateway:
+        with self._lock:
+            return self._gateways.get(gateway_id, now=self._clock())
+
+    def list_gateways(self) -> list[Gateway]:
+        with self._lock:
+            return self._gateways.seen(now=self._clock())
+
+    def delete_gateway(self, gateway_id: UUID) -> None:
+        with self._lock:
+            self._gateways.delete(gateway_id)
 
     def list_calls(
         self, *, since: datetime | None, after: Cursor | None, limit: int
@@ -165,6 +216,17 @@ class SandboxBackEnd:
                 first = max(first, bisect_right(self._calls, after, key=_arrival))
             page = self._calls[first : first + limit]
         return [call for call in page if call.insert_date <= now], now
+
+    def list_calls_begun(self, *, start: datetime, end: datetime, limit: int) -> list[CallRecord]:
+        now = self._clock()
+        with self._lock:
+            found = [
+                call
+                for call in self._calls
+                if start.timestamp() <= call.start_epoch < end.timestamp()
+                and call.insert_date <= now
+            ]
+        return sorted(found, key=_beginning)[:limit]
 
     # --- What only a sandbox can do -----------------------------------------------------
 
@@ -188,32 +250,49 @@ class SandboxBackEnd:
                     made.append(call)
             return made
 
+    def tell_phone(self, extension_id: UUID, is_plugged_in: bool | None) -> None:
+        """Plug a phone in or out; None leaves it to chance."""
+        with self._lock:
+            self._phones.tell(extension_id, is_plugged_in)
+
+    def tell_gateway(self, gateway_id: UUID, state: str) -> None:
+        """Force a state on a gateway; "" lets it alone.  Raises NotThere."""
+        with self._lock:
+            self._gateways.tell(gateway_id, state)
+
     def clear(self) -> None:
-        """Forget every tenant, extension and call."""
+        """Forget everything the PBX was told."""
         with self._lock:
             for kept in (self._tenants, self._extensions, self._calls, self._call_ids):
                 kept.clear()
+            self._phones.clear()
+            self._gateways.clear()
 
     def dump(self) -> dict[str, Any]:
         """The whole state as JSON can carry it."""
         with self._lock:
             return {
                 "started_at": self._started_at.isoformat(),
-                "tenants": [_dumped(tenant) for tenant in self._tenants.values()],
-                "extensions": [_dumped(extension) for extension in self._extensions.values()],
-                "calls": [_dumped(call) for call in self._calls],
+                "tenants": [dumped(tenant) for tenant in self._tenants.values()],
+                "extensions": [dumped(extension) for extension in self._extensions.values()],
+                "calls": [dumped(call) for call in self._calls],
+                "phones": self._phones.dump(),
+                "gateways": self._gateways.dump(),
             }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Become what `dump` described."""
         with self._lock:
-            tenants = [_revived(Tenant, values) for values in state["tenants"]]
-            extensions = [_revived(Extension, values) for values in state["extensions"]]
+            tenants = [revived(Tenant, values) for values in state["tenants"]]
+            extensions = [revived(Extension, values) for values in state["extensions"]]
             self._started_at = datetime.fromisoformat(state["started_at"])
             self._tenants = {tenant.tenant_id: tenant for tenant in tenants}
             self._extensions = {extension.extension_id: extension for extension in extensions}
-            self._calls = [_revived(CallRecord, values) for values in state["calls"]]
+            self._calls = [revived(CallRecord, values) for values in state["calls"]]
             self._call_ids = {call.xml_cdr_uuid for call in self._calls}
+            # A state written before there were phones and gateways has neither.
+            self._phones.load(state.get("phones", {"told": {}, "dropped": {}}))
+            self._gateways.load(state.get("gateways", []))
 
     # --- Within -------------------------------------------------------------------------
 
@@ -228,17 +307,20 @@ class SandboxBackEnd:
             raise NotThere("no_such_extension", "The tenant has no extension with this uuid.")
         return extension
 
-    def _registration(self, extension: Extension, now: datetime) -> Registration:
-        rng = Random(str(extension.extension_id))
+    def _registration(self, extension: Extension, now: datetime) -> Registration | None:
+        tenant = self._tenants[extension.tenant_id]
+        contact = self._phones.contact(extension.extension_id, now=now)
+        if contact is None or tenant.suspended or not extension.enabled:
+            return None
         return Registration(
             tenant_id=extension.tenant_id,
             extension_id=extension.extension_id,
-            domain=self._tenants[extension.tenant_id].domain,
+            domain=tenant.domain,
             number=extension.number,
-            address=f"198.51.100.{rng.randint(1, 254)}",
-            port=rng.randint(20000, 60000),
-            user_agent=rng.choice(("Yealink T54W", "Snom D785", "Linphone/5.2")),
-            expires_at=now + timedelta(seconds=rng.randint(60, 3600)),
+            address=contact.address,
+            port=contact.port,
+            user_agent=contact.user_agent,
+            expires_at=contact.expires_at,
         )
 
 
@@ -250,27 +332,9 @@ def _arrival(call: CallRecord) -> Cursor:
     return Cursor(call.insert_date, call.xml_cdr_uuid)
 
 
+def _beginning(call: CallRecord) -> tuple[int, UUID]:
+    return call.start_epoch, call.xml_cdr_uuid
+
+
 def _by_tenant_and_number(extension: Extension) -> tuple[UUID, int, str]:
     return extension.tenant_id, len(extension.number), extension.number
-
-
-def _dumped(record: Tenant | Extension | CallRecord) -> dict[str, Any]:
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    return {
-        name: str(value) if isinstance(value, UUID | datetime) else value
-        for name, value in values.items()
-    }
-
-
-def _revived(kind: type[Record], values: Mapping[str, Any]) -> Record:
-    hints = get_type_hints(kind)
-    return kind(**{name: _read(hints[name], value) for name, value in values.items()})
-
-
-def _read(hint: Any, value: Any) -> Any:
-    kinds = {hint, *get_args(hint)}
-    if value is not None and UUID in kinds:
-        return UUID(value)
-    if datetime in kinds:
-        return datetime.fromisoformat(value)
-    return tuple(value) if isinstance(value, list) else value

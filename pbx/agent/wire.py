@@ -60,11 +60,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """`body` is what JSON can carry, or bytes of another `content_type`."""
+
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
 
     def content(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         return b"" if self.body is None else json.dumps(self.body).encode()
 
 
@@ -96,6 +101,6 @@ def response_headers(reply: Reply, content: bytes) -> Sequence[tuple[str, str]]:
     """The reply's headers, in order."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **reply.headers}
     if content:
-        headers["Content-Type"] = "application/json"
+        headers["Content-Type"] = reply.content_type
         headers["Content-Length"] = str(len(content))
     return sorted(headers.items())
