@@ -11,7 +11,9 @@ from billing_portal.orders import actions as orders
 from billing_portal.orders.models import Order
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
-from billing_portal.services.states import ServiceStatus
+from billing_portal.services.states import ENDED, ServiceStatus
+from provisioning import actions as provisioning
+from provisioning.models import Job
 
 
 class OrderNotCancellable(PortalError):
@@ -21,17 +23,27 @@ class OrderNotCancellable(PortalError):
 def cancel_order(order_id: int, *, reason: str, at: datetime, actor: User | None) -> Order:
     """Cancel the order, its pending services and its unpaid invoice; all or nothing.
 
+    A service whose creation failed and was resolved by hand counts as not started.
     Raises OrderNotCancellable once a service started, InvoiceNotCancellable once paid.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
         if order.status == Order.Status.CANCELLED:
             return order
-        for service in Service.objects.filter(order_item__order=order).order_by("pk"):
-            if service.status != ServiceStatus.PENDING or service.jobs.exists():
-                raise OrderNotCancellable(f"{service} has already been started.")
-            services.move(service.pk, to=ServiceStatus.CANCELLED, at=at, actor=actor)
+        # The invoice first: a payment locks it before it starts the services.
         if order.invoice_id:
             invoices.cancel(order.invoice_id, reason=reason, at=at, actor=actor)
+        for service in Service.objects.filter(order_item__order=order).order_by("pk"):
+            _cancel(service, at=at, actor=actor)
         orders.close(order, reason=reason, at=at, actor=actor)
         return order
+
+
+def _cancel(service: Service, *, at: datetime, actor: User | None) -> None:
+    if service.status in ENDED:
+        return
+    unresolved = service.jobs.exclude(status=Job.Status.RESOLVED)
+    if service.status != ServiceStatus.PENDING or unresolved.exists():
+        raise OrderNotCancellable(f"{service} has already been started.")
+    services.move(service.pk, to=ServiceStatus.CANCELLED, at=at, actor=actor)
+    provisioning.give_up_place(service.pk, at=at)

@@ -31,8 +31,14 @@ class TestGateway:
             return PaymentNotice(
                 invoice_id=int(body["invoice_id"]),
                 external_id=str(body["payment_id"]),
-                amount=Decimal(body["amount"]),
+                amount=_decimal(body["amount"]),
                 currency=str(body["currency"]),
             )
         except (KeyError, TypeError, ValueError, InvalidOperation) as error:
             raise EventNotUnderstood(f"The event lacks or garbles a field: {error}") from error
+
+
+def _decimal(amount: Any) -> Decimal:
+    if not isinstance(amount, str):
+        raise TypeError(f"the amount is a text, not {amount!r}")  # a float is already wrong
+    return Decimal(amount)
