@@ -4,14 +4,15 @@ Names and addresses are of example domains.  Nothing here decides anything: a ro
 written as asked, so a test can also build what the portal itself would refuse.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from billing_portal.accounts.models import User
-from billing_portal.clients.models import Client, Membership
+from billing_portal.clients.models import Client, Membership, Permission
+from billing_portal.invoices.models import Charge, Invoice, InvoiceLine
 from billing_portal.products.models import Cycle, Price, Product, ProductGroup, UsagePrice
 from billing_portal.services.models import Service, ServiceUsagePrice
 from billing_portal.services.states import ENDED, ServiceStatus
@@ -140,3 +141,145 @@ def make_placement(service: Service, *, server: Server | None = None, **fields: 
         "seen_at": AT,
     }
     return Placement.objects.create(service=service, **values | fields)
+
+
+def make_member(client: Client, *permissions: Permission, user: User | None = None) -> User:
+    """A user who may do `permissions` for a client and nothing else."""
+    member = user or make_user()
+    keys = [permission.value for permission in permissions]
+    Membership.objects.create(client=client, user=member, permissions=keys)
+    return member
+
+
+def make_charge(service: Service, **fields: Any) -> Charge:
+    """Storage of 720 hours in November 2026: 500 GB for 200 of them, then 1000 GB."""
+    values: dict[str, Any] = {
+        "key": f"charge-{next(_numbers)}",
+        "metric": "storage",
+        "description": "Backup storage in November",
+        "starts_at": utc(2026, 11, 1),
+        "ends_at": utc(2026, 12, 1),
+        "quantity": Decimal("861.111111"),
+        "unit": "GB",
+        "unit_price": Decimal(10),
+        "amount": Decimal("8.61"),
+        "currency": "EUR",
+        "evidence": SIZE_EVIDENCE,
+        "created_at": AT,
+    }
+    return Charge.objects.create(service=service, **values | fields)
+
+
+def make_invoice(
+    client: Client,
+    *,
+    charges: Sequence[Charge] = (),
+    advance: Mapping[Service, str] | None = None,
+    **fields: Any,
+) -> Invoice:
+    """An issued invoice with a line per charge and per service billed in `advance`."""
+    number = next(_numbers)
+    amounts = [charge.amount for charge in charges]
+    amounts += [Decimal(amount) for amount in (advance or {}).values()]
+    values: dict[str, Any] = {
+        "number": f"INV-2026-{number:05d}",
+        "currency": client.currency,
+        "issued_at": utc(2026, 12, 1, 2),
+        "issue_date": date(2026, 12, 1),
+        "due_date": date(2026, 12, 15),
+        "total": sum(amounts, Decimal(0)),
+        "seller": {
+            "name": "Northwind Hosting",
+            "address": "12 Harbour Street\n20457 Hamburg\nGermany",
+            "tax_id": "DE000000000",
+            "email": "billing@northwind.example",
+            "bank_account": "IBAN DE00 1234",
+        },
+        "buyer": {
+            "name": client.company_name,
+            "person": f"{client.first_name} {client.last_name}",
+            "address": "1 High Street\n10115 Berlin\nGermany",
+            "tax_id": "DE123456789",
+        },
+    }
+    invoice = Invoice.objects.create(client=client, **values | fields)
+    lines = [_advance_line(service, amount) for service, amount in (advance or {}).items()]
+    lines += [_usage_line(charge) for charge in charges]
+    for position, line in enumerate(lines, start=1):
+        line.invoice, line.position = invoice, position
+        line.save()
+    return invoice
+
+
+def _advance_line(service: Service, amount: str) -> InvoiceLine:
+    return InvoiceLine(
+        kind=InvoiceLine.Kind.RECURRING,
+        service=service,
+        description=f"{service.product.name} in advance",
+        period_start=date(2026, 12, 1),
+        period_end=date(2027, 1, 1),
+        unit_price=Decimal(amount),
+        amount=Decimal(amount),
+    )
+
+
+def _usage_line(charge: Charge) -> InvoiceLine:
+    return InvoiceLine(
+        kind=InvoiceLine.Kind.USAGE,
+        service=charge.service,
+        charge=charge,
+        description=charge.description,
+        period_start=charge.starts_at.date(),
+        period_end=charge.ends_at.date(),
+        quantity=charge.quantity,
+        unit=charge.unit,
+        unit_price=charge.unit_price,
+        amount=charge.amount,
+    )
+
+
+SIZE_EVIDENCE = {
+    "segments": [
+        {
+            "size_gb": 500,
+            "from": "2026-11-01T00:00:00+00:00",
+            "to": "2026-11-09T08:00:00+00:00",
+            "hours": "200",
+            "amount": "1.39",
+        },
+        {
+            "size_gb": 1000,
+            "from": "2026-11-09T08:00:00+00:00",
+            "to": "2026-12-01T00:00:00+00:00",
+            "hours": "520",
+            "amount": "7.22",
+        },
+    ],
+    "average_gb": "861.111111",
+    "price_per_1000gb": "10",
+    "hours": "720",
+}
+CALL_EVIDENCE = {
+    "calls": 3,
+    "talked_s": 301,
+    "billed_s": 360,
+    "amount": "0.371000",
+    "late_calls": 1,
+    "unrated_calls": 2,
+    "destinations": [
+        {
+            "description": "Germany mobile",
+            "calls": 2,
+            "talked_s": 181,
+            "billed_s": 240,
+            "amount": "0.356000",
+        },
+        {
+            "description": "Germany",
+            "calls": 1,
+            "talked_s": 120,
+            "billed_s": 120,
+            "amount": "0.015000",
+        },
+    ],
+}

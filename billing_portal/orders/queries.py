@@ -48,8 +48,13 @@ def step_of(order: Order, service: Service) -> Step:
         return Step.READY
     jobs = list(service.jobs.all())
     if jobs:
-        troubled = jobs[-1].status == Job.Status.FAILED or jobs[-1].attempts > 1
-        return Step.DELAYED if troubled else Step.SETTING_UP
+        return Step.DELAYED if _is_troubled(jobs[-1]) else Step.SETTING_UP
     if order.invoice and order.invoice.status == InvoiceStatus.UNPAID:
         return Step.PAYMENT
     return Step.REVIEW
+
+
+def _is_troubled(job: Job) -> bool:
+    """Whether an attempt at the job has come to nothing."""
+    first_attempt = 1 if job.status == Job.Status.RUNNING else 0
+    return job.status == Job.Status.FAILED or job.attempts > first_attempt
