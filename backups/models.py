@@ -46,6 +46,9 @@ class Datastore(models.Model):
     settings = models.JSONField(
         default=dict, blank=True, help_text="Speed, autoscaling and retention, as last seen."
     )
+    alerted_percent = models.PositiveSmallIntegerField(
+        default=0, help_text="The highest use the client was told of; 0 below all of them."
+    )
     charged_until = models.DateTimeField(
         null=True, blank=True, help_text="Sizes before this moment are on an invoice and stay."
     )
@@ -122,3 +125,28 @@ class SizeSpan(models.Model):
     @property
     def size_gb(self) -> int | Decimal:
         return in_gb(self.size_bytes)
+
+
+class UseGraph(models.Model):
+    """The vendor's graph of one datastore and range, as it last told it.
+
+    `points` are `[unix seconds, used bytes, provisioned bytes, read, written]`, oldest
+    first; traffic the vendor did not tell is null.  `asked_at` is when it was last asked,
+    `as_of` when it last answered; `problem` is why it did not since.
+    """
+
+    datastore = models.ForeignKey(Datastore, on_delete=models.CASCADE, related_name="graphs")
+    reach = models.CharField(max_length=8)
+    points = models.JSONField(default=list, blank=True)
+    asked_at = models.DateTimeField()
+    as_of = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["datastore", "reach"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["datastore", "reach"], name="one_graph_per_reach"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.datastore}, last {self.reach}"

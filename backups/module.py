@@ -35,8 +35,8 @@ from provisioning.wire import UnexpectedAnswer
 
 from . import configuring, sizes
 from . import usage as storage
-from .answers import Datastore, Rescale
-from .client import RemoteBackupsClient
+from .answers import Datastore, Rescale, UsePoint
+from .client import GraphRange, RemoteBackupsClient
 from .forms import BackupServerForm, BackupSettingsForm, ProductSettings, order_form
 from .limits import check_size
 from .retention import PruneSettings
@@ -160,6 +160,10 @@ class RemoteBackupsModule:
     def rescale_log(self, remote_id: str, *, days: int) -> list[Rescale]:
         """The size changes of the last `days` days with their exact moments, in time order."""
         return self._client.rescale_log(remote_id, days=days)
+
+    def use_graph(self, remote_id: str, *, reach: GraphRange) -> list[UsePoint]:
+        """Used and provisioned space over time, oldest first."""
+        return self._client.use_graph(remote_id, reach=reach)
 
     @classmethod
     def observed(cls, server_id: int, service_id: int, state: RemoteState, *, at: datetime) -> None:

@@ -19,6 +19,7 @@ from provisioning import registry
 from provisioning.contract import ModuleError, RemoteState
 from provisioning.models import Job, Server
 
+from . import use_alerts
 from .answers import Rescale
 from .configuring import settings_in
 from .models import Datastore, SizeSpan
@@ -55,7 +56,9 @@ def record_server(server_id: int, *, at: datetime) -> Recorded:
     Raises RemoteUnavailable or RemoteRejected if the vendor cannot be asked; then nothing
     is recorded, and the next look shows the gap.
     """
-    return record(look(server_id, at=at))
+    recorded = record(look(server_id, at=at))
+    recorded.filling = use_alerts.tell(server_id, at=at)
+    return recorded
 
 
 def look(server_id: int, *, at: datetime) -> Look:

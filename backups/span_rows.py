@@ -57,6 +57,7 @@ class Recorded:
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    filling: list[str] = field(default_factory=list)
 
 
 class LookWriter:

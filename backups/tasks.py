@@ -4,7 +4,8 @@ from typing import Any
 
 from celery import shared_task
 
-from backups import queries, sizes
+from backups import graphs, queries, sizes
+from backups.client import GraphRange
 from billing_portal.clock.reading import now
 from provisioning.contract import RemoteUnavailable
 
@@ -30,3 +31,9 @@ def record_sizes(self: Any, *, server_id: int) -> None:
         sizes.record_server(server_id, at=now())
     except RemoteUnavailable as error:
         raise self.retry(exc=error, countdown=error.retry_after_s or RETRY_S) from error
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def refresh_graph(*, datastore_id: int, reach: str) -> None:
+    """Ask the vendor for one use graph because a page shows an old one."""
+    graphs.refresh(datastore_id, GraphRange(reach), at=now())

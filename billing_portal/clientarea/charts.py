@@ -38,6 +38,36 @@ def size_chart(steps: Sequence[SizeStep], period: Period, *, timezone: str) -> d
     }
 
 
+def use_chart(
+    points: Sequence[tuple[datetime, Decimal, Decimal]], period: Period, *, timezone: str
+) -> dict[str, Any]:
+    """Use as an area under the step line of the size: moments with used and provisioned GB."""
+
+    def drawn(values: Iterable[tuple[datetime, Decimal]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "x": _ms(at),
+                "y": str(gb),
+                "when": printing.moment(at),
+                "text": f"{printing.quantity(gb, places=1)} GB",
+            }
+            for at, gb in values
+        ]
+
+    return {
+        "kind": "line",
+        "unit": "GB",
+        "start": _ms(period.start),
+        "end": _ms(period.end),
+        "top": str(max(total for _, _, total in points) * Decimal("1.1")),
+        "ticks": _ticks(period, timezone),
+        "series": [
+            {"name": "Used", "area": True, "points": drawn((at, used) for at, used, _ in points)},
+            {"name": "Size", "step": True, "points": drawn((at, total) for at, _, total in points)},
+        ],
+    }
+
+
 def call_chart(
     days: Iterable[DayOfCalls], period: Period, *, currency: str, timezone: str
 ) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from billing_portal.clientarea.outlook import Outlook, outlook
 from billing_portal.clientarea.progress import progress
 from billing_portal.clientarea.resizing import Resize
 from billing_portal.clientarea.standing import latest_job, summary, with_standing
+from billing_portal.clientarea.use_graph import use_graph
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
@@ -152,6 +153,7 @@ def service_page(
         "can_reveal": can_manage and is_active,
         "revealed": revealed,
         "resize": resizing if can_manage and resizing.is_offered else None,
+        "use": use_graph(service, request.GET.get("use", ""), at=at),
         "settings": configuring if can_manage and configuring.is_offered else None,
         "request_key": new_key(),
         "charges": charges_of(service.pk)[:RECENT]
