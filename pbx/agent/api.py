@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from . import inputs
+from . import inputs, openapi
 from .backend import BackEnd, Cursor, NotThere
 from .gates import check_scope
 from .outputs import plain
@@ -51,6 +51,10 @@ def answer(back_end: BackEnd, request: Request, token: Token) -> Reply:
         message = f"{request.method} is not possible here."
         raise Problem(405, "method", message, headers={"Allow": ", ".join(allowed)})
     raise Problem(404, "no_such_path", "There is nothing at this path.")
+
+
+def _document(back_end: BackEnd, request: Request) -> Reply:
+    return Reply(200, openapi.document())
 
 
 def _status(back_end: BackEnd, request: Request) -> Reply:
@@ -203,6 +207,7 @@ _GATEWAY = "gateways/(?P<gateway_id>[^/]+)"
 _EXTENSION = _TENANT + "/extensions/(?P<extension_id>[^/]+)"
 
 ROUTES = (
+    Route("GET", "openapi.json", READ, _document),
     Route("GET", "status", READ, _status),
     Route("GET", "tenants", READ, _list_tenants),
     Route("PUT", _TENANT, WRITE, _put_tenant),

@@ -4,7 +4,12 @@ and requests to it without a network."""
 from io import BytesIO
 from pathlib import Path
 
-from pbx.agent.tokens import digest_of
+from pbx.agent.app import AgentApp
+from pbx.agent.gates import Gates
+from pbx.agent.limits import Limits, RateLimiter
+from pbx.agent.sandbox_backend import SandboxBackEnd
+from pbx.agent.tokens import SCOPES, Token, digest_of
+from tests.pbx.requests import NOON
 
 CONFIG = f"""\
 [access]
@@ -52,3 +57,10 @@ def answer_of(app, path="/api/v1/status", *, address="192.0.2.7", **environ):
         lambda status, headers: seen.append(int(status.split()[0])),
     )
     return seen[0], b"".join(body).decode()
+
+
+def app_with_scoped_tokens() -> AgentApp:
+    """An agent with a token for each scope, whose secret is the scope's name."""
+    tokens = [Token(scope, digest_of(scope), frozenset({scope})) for scope in SCOPES]
+    gates = Gates(tokens, lambda: "192.0.2.7\n", RateLimiter(Limits(), lambda: 0.0))
+    return AgentApp(SandboxBackEnd(lambda: NOON), gates)

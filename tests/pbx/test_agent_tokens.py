@@ -11,7 +11,7 @@ from pbx.agent.gates import Gates
 from pbx.agent.limits import Limits, RateLimiter
 from pbx.agent.sandbox_backend import SandboxBackEnd
 from pbx.agent.tokens import Token, digest_of
-from tests.pbx.agent_setup import answer_of
+from tests.pbx.agent_setup import answer_of, app_with_scoped_tokens
 from tests.pbx.requests import FIRST, NOON, TENANT
 
 TENANT_PATH = f"/api/v1/tenants/{TENANT}"
@@ -19,11 +19,7 @@ TENANT_PATH = f"/api/v1/tenants/{TENANT}"
 
 @pytest.fixture
 def app():
-    """An agent with a token for each scope, called like its scope."""
-    back_end = SandboxBackEnd(lambda: NOON)
-    kinds = [Token(scope, digest_of(scope), frozenset({scope})) for scope in tokens.SCOPES]
-    gates = Gates(kinds, lambda: "192.0.2.7\n", RateLimiter(Limits(), lambda: 0.0))
-    return AgentApp(back_end, gates)
+    return app_with_scoped_tokens()
 
 
 def statuses(app, path, method="GET"):
