@@ -7,7 +7,7 @@ audit entry; the page that a browser loads never holds one.
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,12 +51,9 @@ def datastore_rows(placement: Placement) -> list[Row]:
     ]
 
 
-def extension_rows(placement: Placement) -> list[dict[str, Any]]:
+def extension_rows(placement: Placement) -> list[Row]:
     """The extensions of a PBX, in order of number, without their passwords."""
-    return [
-        {"number": one["number"], "name": one["name"], "secret": _extension_row(one["number"])}
-        for one in placement.credentials.get("extensions", [])
-    ]
+    return [_extension_row(one) for one in placement.credentials.get("extensions", [])]
 
 
 def phone_rows(placement: Placement) -> list[Row]:
@@ -68,11 +65,11 @@ def phone_rows(placement: Placement) -> list[Row]:
 
 def reveal(placement: Placement, key: str, *, actor: User, at: datetime) -> Row | None:
     """The row of one secret with its value, noted in the audit log; None if there is none."""
-    secret = _secret(placement.credentials, key)
-    if secret is None:
+    row = _secret(placement.credentials, key)
+    if row is None:
         return None
-    label, value = secret
     service: Service = placement.service
+    label = f"Password of {row.label}" if row.help else row.label
     audit.record(
         "service.credentials_revealed",
         service,
@@ -82,7 +79,7 @@ def reveal(placement: Placement, key: str, *, actor: User, at: datetime) -> Row 
         client_id=service.client_id,
         details={"secret": key},
     )
-    return Row(key, label, value, is_secret=True)
+    return row
 
 
 def commands(placement: Placement) -> str:
@@ -108,15 +105,18 @@ def repository(placement: Placement) -> str:
     return f"{known.get('username')}@{known['host']}:{known.get('port')}:{known.get('datastore')}"
 
 
-def _secret(known: Mapping[str, Any], key: str) -> tuple[str, str] | None:
+def _secret(known: Mapping[str, Any], key: str) -> Row | None:
+    """The row of one secret with its value; None if there is no such secret."""
     if key == "password" and known.get("password"):
-        return "Password", str(known["password"])
+        return Row(key, "Password", str(known["password"]), is_secret=True)
     for extension in known.get("extensions", []):
-        row = _extension_row(extension["number"])
+        row = _extension_row(extension)
         if row.key == key:
-            return row.label, str(extension["password"])
+            return replace(row, value=str(extension["password"]))
     return None
 
 
-def _extension_row(number: str) -> Row:
-    return Row(f"extension-{number}", f"Password of {number}", "", is_secret=True)
+def _extension_row(extension: Mapping[str, Any]) -> Row:
+    """A phone's account: its number as the label, its name as the help."""
+    number = extension["number"]
+    return Row(f"extension-{number}", number, "", is_secret=True, help=extension["name"])

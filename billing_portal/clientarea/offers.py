@@ -166,14 +166,14 @@ def monthly_storage(
 
 
 def summary(product: Product, spec: Mapping[str, Any]) -> str:
-    """The spec in a few words: "500 GB"; empty for a product without a module."""
-    if not product.module_key or not spec:
-        return ""
-    return registry.module_class(product.module_key).summarise(spec)
+    """The spec in a few words: "500 GB"; empty without a module that knows it."""
+    module = registry.modules().get(product.module_key)
+    return module.summarise(spec) if module and spec else ""
 
 
 def metrics_of(product: Product) -> list[Metric]:
-    return list(registry.module_class(product.module_key).metrics) if product.module_key else []
+    module = registry.modules().get(product.module_key)
+    return list(module.metrics) if module else []
 
 
 def meters(product: Product, prices: Mapping[str, Decimal]) -> list[Meter]:
@@ -197,6 +197,8 @@ def _for_sale(currency: str) -> QuerySet[Product]:
 def _offers(products: Iterable[Product]) -> Iterator[Offer]:
     for product in products:
         prices = sorted(product.prices.all(), key=lambda price: CYCLE_MONTHS[price.cycle])
-        if prices:
+        # A module may be uninstalled while its products are still listed.
+        deliverable = not product.module_key or product.module_key in registry.modules()
+        if prices and deliverable:
             agreed = {usage.metric: usage.price for usage in product.usage_prices.all()}
             yield Offer(product, prices, meters(product, agreed))

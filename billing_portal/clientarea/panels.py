@@ -65,7 +65,7 @@ class PbxPanel:
     """A PBX: its phones, what the calls of this period cost, the latest ones."""
 
     rows: list[Row]
-    extensions: list[dict[str, Any]]
+    extensions: list[Row]
     period: Period
     calls_made: int
     minutes: Decimal

@@ -9,7 +9,7 @@ from django.utils.translation import get_language, to_locale
 
 from billing_portal.invoices import amounts
 
-CALL_PLACES = 4
+CALL_PLACES = 6
 
 
 def locale() -> str:
@@ -28,7 +28,7 @@ def price(amount: Decimal, currency: str) -> str:
 
 
 def call_cost(amount: Decimal, currency: str) -> str:
-    """What calls cost, before it is rounded on the invoice: "€0.0890"."""
+    """What calls cost, before it is rounded on the invoice: "€0.089000"."""
     return amounts.format_price(amount, currency, at_least=CALL_PLACES, locale=locale())
 
 

@@ -54,12 +54,11 @@ class Resize:
     @cached_property
     def is_offered(self) -> bool:
         """Whether the service can change now: active, nothing under way, the vendor able."""
-        key = self.service.product.module_key
-        if not key or self.service.status != ServiceStatus.ACTIVE:
+        module = registry.modules().get(self.service.product.module_key)
+        if module is None or self.service.status != ServiceStatus.ACTIVE:
             return False
         busy = any(job.status in Job.OPEN for job in self.service.jobs.all())
-        can = Capability.RESIZE in registry.module_class(key).capabilities
-        return can and not busy and bool(self.form.fields)
+        return Capability.RESIZE in module.capabilities and not busy and bool(self.form.fields)
 
     @cached_property
     def form(self) -> forms.Form:

@@ -19,6 +19,9 @@ from billing_portal.invoices.amounts import (
 from billing_portal.invoices.models import Charge, InvoiceLine
 from provisioning import registry
 
+CALL_PLACES = 6
+"""Decimals of what calls cost before the sum is rounded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -122,7 +125,7 @@ def _destination(one: Mapping[str, Any], currency: str, locale: str) -> tuple[st
         format_quantity(one["calls"], locale=locale),
         _talked(one["talked_s"]),
         format_quantity(Decimal(one["billed_s"]) / 60, places=2, locale=locale),
-        format_price(Decimal(one["amount"]), currency, locale=locale),
+        format_price(Decimal(one["amount"]), currency, at_least=CALL_PLACES, locale=locale),
     )
 
 

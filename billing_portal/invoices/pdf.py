@@ -68,6 +68,7 @@ class _Paper(FPDF):
             with as_file(files("unfold") / "static/unfold/fonts/inter" / file) as path:
                 self.add_font("Inter", style, str(path))
         self.set_draw_color(*LINE)
+        self.c_margin = 0
         self.write_as()
 
     def write_as(self, size: float = 9.5, *, bold: bool = False, muted: bool = False) -> None:
@@ -149,7 +150,7 @@ def _lines(paper: _Paper, invoice: Invoice, lines: Sequence[InvoiceLine]) -> Non
         for line in lines
     ]
     headings = ("", "Description and period", "Quantity", "Unit price", "Amount")
-    _table(paper, headings, rows, widths=(7, 83, 27, 29, 24), align="LLRRR")
+    _table(paper, headings, rows, widths=(7, 71, 32, 36, 24), align="LLRRR")
 
 
 def _totals(paper: _Paper, invoice: Invoice) -> None:
