@@ -6,8 +6,10 @@ template tags while it is itself being imported.
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
+from babel.numbers import format_currency
 from django import forms
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -55,6 +57,11 @@ def light(state: str, word: str) -> SafeString:
 def amount(text: str) -> SafeString:
     """A number that lines up with the numbers above and below it."""
     return format_html('<span class="amount">{}</span>', text)
+
+
+def money(value: Decimal, currency: str) -> str:
+    """An amount with its currency and all minor units, as the pages above write it: "€8.61"."""
+    return format_currency(value, currency, locale="en").replace("-", "\N{MINUS SIGN}")
 
 
 def moment(value: datetime | None) -> str:

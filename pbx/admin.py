@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
 
 from billing_portal.admin_frame import ReadOnlyAdmin
 from billing_portal.admin_print import amount, light, moment
@@ -63,6 +64,7 @@ class TariffAdmin(ReadOnlyAdmin):
 
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin):
+    paginator = InfinitePaginator  # counting a long table takes longer than a page
     list_display = (
         *("destination", "caller", "service", "way", "started", "talked", "cost", "state"),
     )

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
 
 from billing_portal.admin_frame import PortalAdmin, ReadOnlyAdmin
 from billing_portal.admin_print import amount, light, moment
@@ -131,6 +132,7 @@ class JobAdmin(ReadOnlyAdmin):
 
 @admin.register(ModuleLog)
 class ModuleLogAdmin(ReadOnlyAdmin):
+    paginator = InfinitePaginator  # counting a long table takes longer than a page
     page = "staff:exchange"
     list_display = ("action", "server", "service", "when", "answer", "took")
     list_filter = (

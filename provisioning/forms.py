@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from django import forms
+from django.utils.html import conditional_escape
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from billing_portal.admin_print import dress
@@ -32,7 +33,7 @@ def question(field: forms.Field) -> Question:
     """A module's field as one of our form: same label, help and control."""
     ours = Question(
         label=field.label,
-        help_text=field.help_text,
+        help_text=_shown(field),
         initial=field.initial,
         required=field.required,
         widget=deepcopy(field.widget),
@@ -45,8 +46,13 @@ def secret_question(field: forms.Field) -> Question:
     """As `question`, but what is stored or was typed never comes back to the page."""
     widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}, render_value=False)
     return Question(
-        label=field.label, help_text=field.help_text, required=field.required, widget=widget
+        label=field.label, help_text=_shown(field), required=field.required, widget=widget
     )
+
+
+def _shown(field: forms.Field) -> str:
+    """The help as plain text: the admin would take <suffix> in it for mark-up."""
+    return conditional_escape(field.help_text)
 
 
 def judge(

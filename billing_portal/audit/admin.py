@@ -7,6 +7,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
 
 from billing_portal.admin_frame import ReadOnlyAdmin
 from billing_portal.admin_print import moment
@@ -15,6 +16,7 @@ from billing_portal.audit.models import Entry
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnlyAdmin):
+    paginator = InfinitePaginator  # counting a long table takes longer than a page
     list_display = ("when", "actor_name", "action", "summary", "subject")
     list_filter = (
         ("action", FieldTextFilter),

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from simple_history.admin import SimpleHistoryAdmin
@@ -73,6 +74,12 @@ class NewClientForm(forms.ModelForm):
         ),
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        country: Any = self.fields["country"]
+        country.choices = [("", "Choose a country"), *country.choices]
+        self.initial.setdefault("country", "")
+
 
 PROFILE = [
     (None, {"fields": (("company_name", "tax_id"), ("first_name", "last_name"))}),
@@ -115,7 +122,7 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
     )
     fieldsets = (
         *PROFILE,
-        ("Billing", {"fields": (("currency", "status"),)}),
+        ("Billing", {"fields": (("currency", "status"), "exempt_from_dunning")}),
         ("Notes", {"fields": ("notes",)}),
     )
 
@@ -123,6 +130,9 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
         if obj is None:
             kwargs["form"] = NewClientForm
         return super().get_form(request, obj, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"currency": settings.DEFAULT_CURRENCY}
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return super().get_inlines(request, obj) if obj else ()

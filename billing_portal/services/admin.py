@@ -9,8 +9,7 @@ from unfold.decorators import display
 
 from billing_portal.accounts.models import User
 from billing_portal.admin_frame import PortalAdmin
-from billing_portal.admin_print import amount, day, light
-from billing_portal.calc.money import round_money
+from billing_portal.admin_print import amount, day, light, money
 from billing_portal.clock.reading import now
 from billing_portal.services import actions
 from billing_portal.services.models import Service
@@ -39,6 +38,7 @@ class ServiceAdmin(PortalAdmin):
         ("status", "cycle"),
         "label",
         ("recurring_amount", "currency"),
+        "never_suspend_until",
         ("anchor_date", "billed_until"),
     )
     readonly_fields = (
@@ -49,18 +49,22 @@ class ServiceAdmin(PortalAdmin):
         return False  # services come from orders
 
     def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
+        actor = cast("User", request.user)
         if "label" in form.changed_data:
             Service.objects.filter(pk=obj.pk).update(label=obj.label)
         if "recurring_amount" in form.changed_data:
-            actor = cast("User", request.user)
             actions.set_recurring_amount(obj.pk, amount=obj.recurring_amount, at=now(), actor=actor)
+        if "never_suspend_until" in form.changed_data:
+            actions.set_never_suspend_until(
+                obj.pk, day=obj.never_suspend_until, at=now(), actor=actor
+            )
 
     @display(description="Price", ordering="recurring_amount")
     def price(self, service: Service) -> str:
         if not service.recurring_amount:
             return amount("by usage")
-        shown = round_money(service.recurring_amount, service.currency)
-        return amount(f"{shown} {service.currency} {service.get_cycle_display().lower()}")
+        shown = money(service.recurring_amount, service.currency)
+        return amount(f"{shown} {service.get_cycle_display().lower()}")
 
     @display(description="Next due", ordering="billed_until")
     def next_due(self, service: Service) -> str:

@@ -22,7 +22,8 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing_portal.admin_frame import PortalAdmin
 from billing_portal.admin_print import amount, light
-from billing_portal.calc.money import UnknownCurrency, minor_units, round_money
+from billing_portal.calc.money import UnknownCurrency, minor_units
+from billing_portal.invoices.amounts import format_amount, format_price
 from billing_portal.products.models import Price, Product, UsagePrice
 from billing_portal.services.states import ServiceStatus
 from provisioning import registry
@@ -177,14 +178,13 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
     @display(description="Prices")
     def prices(self, product: Product) -> str:
         shown = [
-            f"{round_money(price.recurring, price.currency)} {price.currency} "
-            f"{price.get_cycle_display().lower()}"
+            f"{format_amount(price.recurring, price.currency)} {price.get_cycle_display().lower()}"
             for price in product.prices.all()
             if price.recurring
         ]
         meters = {metric.key: metric for metric in _metrics(product.module_key)}
         shown += [
-            f"{usage.price.normalize():f} {usage.currency} per {_unit(meters[usage.metric])}"
+            f"{format_price(usage.price, usage.currency)} per {_unit(meters[usage.metric])}"
             for usage in product.usage_prices.all()
             if usage.metric in meters
         ]

@@ -17,15 +17,15 @@
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const isDark = () => document.documentElement.classList.contains("dark");
 
-  function paint(chart) {
+  // Asked again on every update, so a chart follows the theme.
+  const hue = (context) => {
     const hues = isDark() ? HUES_DARK : HUES;
+    return variable(hues[context.datasetIndex % hues.length]);
+  };
+
+  function paint(chart) {
     const line = variable(isDark() ? "--color-base-800" : "--color-base-200");
     const text = variable(isDark() ? "--color-base-400" : "--color-base-500");
-    chart.data.datasets.forEach((series, index) => {
-      series.borderColor = series.backgroundColor = variable(hues[index % hues.length]);
-    });
-    // Bars keep the colours they were made with until the chart is reset.
-    chart.reset();
     for (const axis of Object.values(chart.options.scales)) {
       axis.grid.color = axis.border.color = line;
       axis.ticks.color = axis.title.color = text;
@@ -48,6 +48,8 @@
           data: shown.times
             ? series.values.map((value, index) => ({ x: shown.times[index], y: Number(value) }))
             : series.values.map(Number),
+          borderColor: hue,
+          backgroundColor: hue,
           borderWidth: 2,
           pointRadius: 0,
           pointHitRadius: 12,
