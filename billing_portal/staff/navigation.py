@@ -106,7 +106,12 @@ def _groups() -> list[tuple[str, list[Item]]]:
         (
             "Usage",
             [
-                _list("Datastores", "database", "backups", "datastore"),
+                Item(
+                    "Datastores",
+                    "database",
+                    reverse("staff:datastores"),
+                    "backups.view_datastore",
+                ),
                 _list("Calls", "call", "pbx", "call"),
                 _list("Tariffs", "sell", "pbx", "tariff"),
             ],
@@ -121,6 +126,12 @@ def _groups() -> list[tuple[str, list[Item]]]:
         (
             "Operation",
             [
+                Item(
+                    "Automation",
+                    "event_repeat",
+                    reverse("staff:automation"),
+                    "automation.view_taskrun",
+                ),
                 _list("Servers", "dns", "provisioning", "server"),
                 _list("Job history", "history", "provisioning", "job"),
                 _list("Module log", "terminal", "provisioning", "modulelog"),

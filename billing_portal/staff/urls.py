@@ -7,7 +7,9 @@ An object's page stands where the admin site would only redirect to its form:
 from django.urls import path
 
 from billing_portal.staff import (
+    automation,
     clients,
+    datastores,
     invoices,
     jobs,
     mails,
@@ -33,6 +35,9 @@ urlpatterns = [
     path("invoices/invoice/<int:pk>/", invoices.page, name="invoice"),
     path("invoices/invoice/<int:pk>/pdf/", invoices.pdf, name="invoice-pdf"),
     path("invoices/invoice/<int:pk>/cancel/", invoices.cancel, name="invoice-cancel"),
+    path("automation/", automation.page, name="automation"),
+    path("automation/now/", automation.run_now, name="automation-now"),
+    path("automation/<int:pk>/", automation.run, name="task-run"),
     path("jobs/", jobs.queue, name="jobs"),
     path("jobs/live/", jobs.live, name="jobs-live"),
     path("jobs/retry/", jobs.retry, name="jobs-retry"),
@@ -44,6 +49,9 @@ urlpatterns = [
     path("provisioning/modulelog/<int:pk>/", mails.exchange, name="exchange"),
     path("mail/clientmail/<int:pk>/", mails.mail, name="mail"),
     path("mail/clientmail/<int:pk>/body/", mails.body, name="mail-body"),
+    path("datastores/", datastores.overview, name="datastores"),
+    path("datastores/<int:pk>/log/", datastores.rescale_log, name="rescale-log"),
+    path("datastores/<int:pk>/<slug:key>/", datastores.deed, name="datastore-deed"),
     path("reports/", reports.page, name="reports"),
     path("reports/<slug:key>/", reports.page, name="report"),
 ]

@@ -1,0 +1,49 @@
+"""The rules of automation in the staff dashboard: one form for the one row."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from billing_portal.admin_frame import PortalAdmin
+from billing_portal.automation.models import AutomationSettings
+
+
+@admin.register(AutomationSettings)
+class AutomationSettingsAdmin(PortalAdmin):
+    fieldsets = (
+        (None, {"fields": ("daily_hour",)}),
+        (
+            "Reminders",
+            {
+                "fields": (
+                    "send_reminders",
+                    ("remind_days_before", "first_overdue_days"),
+                    ("second_overdue_days", "third_overdue_days"),
+                )
+            },
+        ),
+        (
+            "Suspension",
+            {"fields": (("suspend_overdue", "suspend_after_days"), "unsuspend_on_payment")},
+        ),
+        (
+            "Deletion",
+            {
+                "fields": (
+                    "terminate_overdue",
+                    ("terminate_after_days", "termination_grace_days"),
+                )
+            },
+        ),
+        ("Staff", {"fields": ("send_digest",)}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """There is one row, made with the defaults when somebody first looks."""
+        AutomationSettings.objects.get_or_create(pk=1)
+        return redirect("admin:automation_automationsettings_change", 1)
