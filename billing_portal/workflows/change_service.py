@@ -14,7 +14,7 @@ from billing_portal.services.states import ServiceStatus, SuspensionCause
 from provisioning import actions as provisioning
 from provisioning import outcomes, registry
 from provisioning.contract import Capability
-from provisioning.models import Job
+from provisioning.models import Job, Placement
 
 
 def request_change(
@@ -65,7 +65,8 @@ def suspend(
     """Suspend a service at the vendor, or commercially where the vendor has no suspend.
 
     A commercial suspension blocks the client's actions and nothing else; the pages say so.
-    `cause` decides whether payment lifts it.
+    `cause` decides whether payment lifts it.  One that is suspended already stays so, and
+    its client is not told again.
     """
     if can_suspend(service_id):
         job = provisioning.request(
@@ -79,6 +80,7 @@ def suspend(
         )
         return job.service
     with transaction.atomic():
+        was_suspended = _is_suspended(service_id)
         service = services.move(
             service_id,
             to=ServiceStatus.SUSPENDED,
@@ -87,7 +89,8 @@ def suspend(
             cause=cause,
             actor=actor,
         )
-        _tell(service, reason, request_key, at=at)
+        if not was_suspended:
+            _tell(service, reason, at=at)
     return service
 
 
@@ -103,8 +106,10 @@ def unsuspend(service_id: int, *, request_key: str, at: datetime, actor: User | 
         )
         return job.service
     with transaction.atomic():
+        was_suspended = _is_suspended(service_id)
         service = services.move(service_id, to=ServiceStatus.ACTIVE, at=at, actor=actor)
-        outcomes.say_unsuspended(service, key=request_key, at=at)
+        if was_suspended:
+            outcomes.say_unsuspended(service, key=_mail_key(service, at=at), at=at)
     return service
 
 
@@ -115,8 +120,14 @@ def terminate(
     at: datetime,
     actor: User | None,
     cause: SuspensionCause = SuspensionCause.STAFF,
-) -> Job:
-    """Queue the deletion of the remote object.  Its data is gone once the job is done."""
+) -> Job | None:
+    """Queue the deletion of the remote object.  Its data is gone once the job is done.
+
+    A service that stands nowhere ends at once and has no job.
+    """
+    if not Placement.objects.filter(service_id=service_id).exclude(remote_id="").exists():
+        services.move(service_id, to=ServiceStatus.TERMINATED, at=at, actor=actor)
+        return None
     return provisioning.request(
         service_id,
         kind=Job.Kind.TERMINATE,
@@ -136,13 +147,24 @@ def can_suspend(service_id: int) -> bool:
     return Capability.SUSPEND in module.capabilities
 
 
-def _tell(service: Service, reason: str, key: str, *, at: datetime) -> None:
+def _is_suspended(service_id: int) -> bool:
+    service = Service.objects.select_for_update().get(pk=service_id)
+    return service.status == ServiceStatus.SUSPENDED
+
+
+def _tell(service: Service, reason: str, *, at: datetime) -> None:
     context = {
         "service": str(service),
         "reason": reason,
         "path": f"/services/{service.pk}/",
     }
+    key = _mail_key(service, at=at)
     notify(service.client, "service_suspended", key=key, context=context, at=at)
+
+
+def _mail_key(service: Service, *, at: datetime) -> str:
+    """The service's state changes once in a moment, so its mail about that is sent once."""
+    return f"{service.pk} at {at.isoformat()}"
 
 
 def _name(actor: User | None) -> str:
