@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from backups.models import Datastore, SizeSpan
-from billing_portal.clients.models import Client
+from billing_portal.accounts.models import User
+from billing_portal.clients.models import Client, Permission
 from billing_portal.orders.models import Order
 from billing_portal.products.models import Product
 from billing_portal.services.models import Service
@@ -21,6 +22,7 @@ from billing_portal.services.states import ServiceStatus
 from provisioning.models import Job, Placement, Server
 from tests.factories import (
     make_client,
+    make_member,
     make_placement,
     make_product,
     make_server,
@@ -208,6 +210,19 @@ def test_menus_work_by_keyboard(visit, store):
 
     expect(page.get_by_role("link", name="Contacts").locator("visible=true")).to_have_count(0)
     expect(summary).to_be_focused()
+
+
+def test_somebody_with_two_clients_switches_between_them(visit, store):
+    page = visit.page
+    log_in(visit)
+    other = make_client(company_name="Second and Much Longer Company Ltd")
+    make_member(other, Permission.INVOICES, user=User.objects.get())
+
+    visit.open("/")
+    page.locator("summary:visible").first.click()
+    visit.press("Second and Much Longer Company Ltd")
+
+    expect(page.get_by_role("heading", name="Second and Much Longer Company Ltd")).to_be_visible()
 
 
 def sign_up(visit: Visit) -> None:

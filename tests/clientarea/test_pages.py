@@ -149,6 +149,7 @@ def test_the_overview_says_what_needs_the_client(browser, household):
     page = browser.get("/").content.decode()
 
     assert "<strong>€27.98 overdue.</strong>" in page
+    assert "1 invoice past the due date." in page
     assert f"{household.invoice.number}</a> was due on Nov 19, 2026" in page
 
 
