@@ -2,8 +2,9 @@
 
 Every simulated hour the same functions run that beat runs in real life, only with the
 simulated moment as `at`: sizes are recorded, calls imported, jobs carried out, invoices
-issued.  Around them life goes on in the sandboxes (datastores fill up, people call) and
-clients pay.  Refused unless every server is a sandbox on this machine.
+issued, and once a day clients reminded and suspended.  Around them life goes on in the
+sandboxes (datastores fill up, people call) and clients pay.  Refused unless every server is
+a sandbox on this machine.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,13 +14,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from backups import sizes
+from billing_portal.automation import queries as automation
 from billing_portal.calc.periods import local_date
 from billing_portal.clock.setting import set_clock
-from billing_portal.invoices.amounts import format_amount
+from billing_portal.invoices.amounts import format_amount, seller_time
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
-from billing_portal.workflows import bill_run, invoice_paid
+from billing_portal.workflows import bill_run, daily, invoice_paid
 from billing_portal.workflows.sandbox_life import SandboxLife
 from pbx import calls
 from provisioning import runner
@@ -41,6 +43,7 @@ class Simulation:
     tell: Callable[[datetime, str], None]
     debtors: frozenset[int] = frozenset()
     life: SandboxLife = field(default_factory=SandboxLife)
+    daily_hour: int = field(default_factory=lambda: automation.rules().daily_hour)
 
     def play(self, start: datetime, end: datetime) -> None:
         """Live every hour in `[start, end)`, then set all clocks to `end`."""
@@ -56,6 +59,8 @@ class Simulation:
             self.tell(at, event)
         self._record(at)
         self._bill(at)
+        if seller_time(at).hour == self.daily_hour:
+            self._do_the_days_work(at)
         if at.hour == PAYING_HOUR:
             self._pay(at)
             self.work_off_jobs(at)
@@ -84,6 +89,12 @@ class Simulation:
             self.tell(at, f"{invoice.number} issued to {invoice.client}: {_total(invoice)}")
         for client, problem in report.parked:
             self.tell(at, f"{client} could not be billed: {problem}")
+
+    def _do_the_days_work(self, at: datetime) -> None:
+        for run in daily.tick(at):
+            for item in run.items.all():
+                self.tell(at, item.summary)
+        self.work_off_jobs(at)
 
     def _pay(self, at: datetime) -> None:
         """Clients pay what is two days old, all but the debtors and bank-transfer orders."""

@@ -81,6 +81,25 @@ def test_a_debtor_pays_nothing(simulation: Simulation):
     assert [i.status for i in Invoice.objects.order_by("pk")] == ["paid", "unpaid"]
 
 
+def test_a_debtor_is_reminded_and_then_suspended(simulation: Simulation, told: Told):
+    client = Invoice.objects.get().client
+    simulation.debtors = frozenset({client.pk})
+    simulation.play(START, START + 2 * HOUR)
+    simulation.play(START + 30 * DAY, START + 30 * DAY + 3 * HOUR)
+    invoice = Invoice.objects.latest("pk")
+
+    simulation.play(START + 45 * DAY, START + 45 * DAY + 6 * HOUR)
+    simulation.play(START + 49 * DAY, START + 49 * DAY + 6 * HOUR)
+
+    reminded = [(at, event) for at, event in told if "reminder" in event]
+    assert reminded == [
+        (START + 45 * DAY + 4 * HOUR, f"First overdue reminder of {invoice} to {client}"),
+        (START + 49 * DAY + 4 * HOUR, f"Second overdue reminder of {invoice} to {client}"),
+    ]
+    suspended = {(s.product.slug, s.status) for s in client.services.select_related("product")}
+    assert suspended == {("backup-datastore", "suspended"), ("cloud-pbx-10", "suspended")}
+
+
 def test_the_portals_clock_stands_at_the_end_and_runs_on(simulation: Simulation):
     simulation.play(START, START + 2 * HOUR)
 
