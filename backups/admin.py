@@ -9,10 +9,10 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from billing_portal.admin_frame import ReadOnlyAdmin
+from billing_portal.admin_frame import PortalAdmin, ReadOnlyAdmin
 from billing_portal.admin_print import amount, light, moment
 
-from .models import Datastore, SizeSpan
+from .models import AccountCost, Datastore, SizeSpan
 
 
 class SizeSpanInline(TabularInline):
@@ -103,3 +103,12 @@ class DatastoreAdmin(ReadOnlyAdmin):
         if datastore.missing_at:
             return light("failed", "Missing")
         return light("active", "Stands") if datastore.service else light("waiting", "No service")
+
+
+@admin.register(AccountCost)
+class AccountCostAdmin(PortalAdmin):
+    """What the vendor charges; the datastores page sets it beside what clients pay."""
+
+    list_display = ("server", "price_per_1000gb", "currency")
+    ordering = ("server__name",)
+    fields = ("server", "price_per_1000gb", "currency")

@@ -49,6 +49,10 @@ class Datastore(models.Model):
     alerted_percent = models.PositiveSmallIntegerField(
         default=0, help_text="The highest use the client was told of; 0 below all of them."
     )
+    ignored_at = models.DateTimeField(
+        null=True, blank=True, help_text="Staff know that no service has it, or that it differs."
+    )
+    ignored_reason = models.CharField(max_length=200, blank=True)
     charged_until = models.DateTimeField(
         null=True, blank=True, help_text="Sizes before this moment are on an invoice and stay."
     )
@@ -150,3 +154,24 @@ class UseGraph(models.Model):
 
     def __str__(self) -> str:
         return f"{self.datastore}, last {self.reach}"
+
+
+class AccountCost(models.Model):
+    """What the vendor charges for an account, to be set beside what clients pay."""
+
+    server = models.OneToOneField(Server, on_delete=models.PROTECT, related_name="storage_cost")
+    price_per_1000gb = models.DecimalField(
+        max_digits=12, decimal_places=4, help_text="Per 1000 GB and month."
+    )
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        ordering: ClassVar = ["server"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(price_per_1000gb__gte=0), name="storage_cost_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.server}: {self.price_per_1000gb} {self.currency} per 1000 GB"

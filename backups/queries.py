@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 
 from django.db.models import Q, QuerySet
 
 from billing_portal.calc.periods import Period
 from provisioning.models import Server
 
+from .answers import Rescale
 from .models import Datastore, SizeSpan
+from .spans import CLOCK_SKEW
 from .usage import gaps
 
 MODULE_KEY = "remote_backups"
@@ -82,3 +85,19 @@ def _spans(service_id: int, period: Period) -> list[SizeSpan]:
         .select_related("datastore")
         .order_by("starts_at", "pk")
     )
+
+
+def recorded_changes(datastore_id: int, *, since: datetime) -> list[SizeSpan]:
+    """The spans that began with another size than the one before, in time order."""
+    spans = SizeSpan.objects.filter(datastore_id=datastore_id, starts_at__gte=since)
+    ordered = list(spans.order_by("starts_at", "pk"))
+    return [
+        span
+        for earlier, span in pairwise([None, *ordered])
+        if span and (earlier is None or earlier.size_bytes != span.size_bytes)
+    ]
+
+
+def is_recorded(entry: Rescale, span: SizeSpan) -> bool:
+    """Whether a span began with this change: the size, and the moment but for a minute."""
+    return span.size_gb == entry.to_gb and abs(span.starts_at - entry.at) <= CLOCK_SKEW

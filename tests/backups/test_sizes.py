@@ -299,7 +299,8 @@ def queries_of(server, observations, at):
 )
 def test_the_number_of_queries_does_not_grow_with_the_datastores(server, second):
     counts = []
-    for hour, amount in ((1, 4), (3, 64)):
+    # SQLite takes some 50 rows of a table this wide in one statement.
+    for hour, amount in ((1, 4), (3, 40)):
         Datastore.objects.all().update(deleted_at=START)
         batch = range(hour * 1000, hour * 1000 + amount)
         first = queries_of(server, [observed(number) for number in batch], after(hour))

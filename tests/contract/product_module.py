@@ -33,11 +33,12 @@ from provisioning.contract import (
     ServerAccess,
     ServiceRef,
 )
+from tests.contract.configurable import UNKNOWN_ID, ConfigurableContract
 
 SECRET_NAME = re.compile(r"password|secret|token", re.I)
 
 
-class ProductModuleContract:
+class ProductModuleContract(ConfigurableContract):
     @pytest.fixture
     def exchanges(self) -> list[Exchange]:
         """What the module reported for the module log, in order."""
@@ -71,11 +72,6 @@ class ProductModuleContract:
         return ServiceRef(service_id=456, client_id=123, label="first")
 
     @pytest.fixture
-    def changes(self) -> Mapping[str, Any]:
-        """Settings unlike those of a new object; only modules that have settings give some."""
-        return {}
-
-    @pytest.fixture
     def other_ref(self) -> ServiceRef:
         return ServiceRef(service_id=4567, client_id=123, label="second")
 
@@ -99,12 +95,6 @@ class ProductModuleContract:
 
         assert callable(getattr(module_class, "collect_usage", None)) == is_metered
         assert callable(getattr(module_class, "usage_charged", None)) == is_metered
-
-    def test_a_module_with_settings_can_change_them_and_no_other_can(self, module_class):
-        has_settings = Capability.CONFIGURE in module_class.capabilities
-
-        assert callable(getattr(module_class, "check_changes", None)) == has_settings
-        assert callable(getattr(module_class, "configure", None)) == has_settings
 
     def test_staff_can_fill_in_forms_for_products_and_servers(self, module_class):
         assert issubclass(module_class.settings_form, forms.Form)
@@ -268,39 +258,6 @@ class ProductModuleContract:
         with pytest.raises(RemoteNotFound):
             module.resize(UNKNOWN_ID, changed_spec)
 
-    def test_settings_become_what_was_wished_and_nothing_else_changes(
-        self, module, exchanges, ref, spec, changes
-    ):
-        if Capability.CONFIGURE not in module.capabilities:
-            return
-        module.check_changes(changes)
-        created = module.create(ref, spec)
-        assert {**created.details, **changes} != dict(created.details)
-
-        configured = module.configure(created.remote_id, changes)
-        exchanges.clear()
-        again = module.configure(created.remote_id, changes)
-
-        assert dict(configured.details) == {**created.details, **changes}
-        assert dict(configured.spec) == dict(spec)
-        assert dict(again.details) == dict(configured.details)
-        assert {exchange.action.split()[0] for exchange in exchanges} <= {"GET"}
-
-    def test_configuring_what_is_gone_is_not_found(self, module, changes):
-        if Capability.CONFIGURE not in module.capabilities:
-            return
-        with pytest.raises(RemoteNotFound):
-            module.configure(UNKNOWN_ID, changes)
-
-    def test_an_unknown_setting_is_refused_before_anything_is_sent(self, module, exchanges):
-        if Capability.CONFIGURE not in module.capabilities:
-            return
-        with pytest.raises(RemoteRejected):
-            module.check_changes({"no_such_setting": 1})
-        with pytest.raises(RemoteRejected):
-            module.configure(UNKNOWN_ID, {"no_such_setting": 1})
-        assert exchanges == []
-
     def test_suspending_switches_off_and_unsuspending_on_again(self, module, ref, spec):
         created = module.create(ref, spec)
         if Capability.SUSPEND not in module.capabilities:
@@ -391,9 +348,6 @@ class ProductModuleContract:
         secrets = [*secrets_in(state.credentials), *access.credentials.values()]
         written = repr(exchanges)
         assert [secret for secret in secrets if secret in written] == []
-
-
-UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 def remote_ids(module: ProductModule) -> list[str]:
