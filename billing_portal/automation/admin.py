@@ -37,6 +37,7 @@ class AutomationSettingsAdmin(PortalAdmin):
                 )
             },
         ),
+        ("Orders", {"fields": (("cancel_unpaid_orders", "cancel_orders_after_days"),)}),
         ("Staff", {"fields": ("send_digest",)}),
     )
 

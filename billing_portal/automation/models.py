@@ -21,6 +21,7 @@ class Task(models.TextChoices):
     UNSUSPENSIONS = "unsuspensions", "Unsuspensions"
     SUSPENSIONS = "suspensions", "Suspensions"
     TERMINATIONS = "terminations", "Terminations"
+    ORDERS = "orders", "Unpaid orders"
     DIGEST = "digest", "Daily digest"
 
 
@@ -68,6 +69,14 @@ class AutomationSettings(models.Model):
         default=7,
         help_text="At least 2: a last notice goes out the day before.",
     )
+    cancel_unpaid_orders = models.BooleanField(
+        "cancel orders nobody pays",
+        default=False,
+        help_text="With their invoice, which keeps its number. Never after a part payment.",
+    )
+    cancel_orders_after_days = models.PositiveSmallIntegerField(
+        "days after the invoice's due date", default=14
+    )
     send_digest = models.BooleanField(
         "mail staff what was done",
         default=True,
@@ -111,6 +120,7 @@ class AutomationSettings(models.Model):
             Task.UNSUSPENSIONS: self.unsuspend_on_payment,
             Task.SUSPENSIONS: self.suspend_overdue,
             Task.TERMINATIONS: self.terminate_overdue,
+            Task.ORDERS: self.cancel_unpaid_orders,
             Task.DIGEST: self.send_digest,
         }
         return switches[task]

@@ -105,6 +105,16 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "Everything is as it was." + _CLOSING
         ),
     ),
+    "order_cancelled": MailTemplate(
+        description="When an order nobody paid for was cancelled.",
+        category="invoices",
+        subject="Your order {{ order }} was cancelled",
+        text=(
+            "Hello {{ client }},\n\nwe cancelled your order {{ order }}, because its invoice "
+            "{{ number }} was due on {{ due_date }} and nothing was paid. You owe nothing, and "
+            "are welcome to order again." + _CLOSING
+        ),
+    ),
     "reminder_before_due": MailTemplate(
         description="Some days before an unpaid invoice is due.",
         category="invoices",

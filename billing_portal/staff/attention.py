@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, QuerySet
 from django.urls import reverse
 from post_office.models import STATUS
 
 from backups.models import Datastore
 from billing_portal.admin_print import moment
+from billing_portal.automation.models import TaskRun
 from billing_portal.clients.models import Client
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.mail.models import ClientMail
@@ -56,6 +57,7 @@ def needs(at: datetime) -> list[Need]:
     """Everything that needs a person at `at`, the most urgent kind first; empty if all is well."""
     found = [
         _failed_jobs(),
+        _failed_automation(),
         _parked_clients(),
         _gateway_problems(),
         _paused_servers(at),
@@ -85,6 +87,21 @@ def _failed_jobs() -> Need:
         for job in provisioning.failed_jobs().order_by("pk")[: SHOWN + 1]
     ]
     return _need("Jobs that failed", "failed", reverse("staff:jobs"), rows)
+
+
+def _failed_automation() -> Need:
+    """What failed on the latest business day; the next day tries it again."""
+    latest = TaskRun.objects.aggregate(day=Max("business_day"))["day"]
+    failed = TaskRun.objects.filter(business_day=latest, state=TaskRun.State.FAILED)
+    rows = [
+        Row(
+            str(run),
+            reverse("staff:task-run", args=[run.pk]),
+            run.error or f"{run.failed_count} failed, {run.done_count} done",
+        )
+        for run in failed[: SHOWN + 1]
+    ]
+    return _need("Daily work that failed", "failed", reverse("staff:automation"), rows)
 
 
 def _retried_jobs(at: datetime) -> Need:
