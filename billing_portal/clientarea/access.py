@@ -111,7 +111,13 @@ def act_for(request: Any, client: Client) -> None:
 
 
 def to_login(request: HttpRequest) -> HttpResponse:
-    """The log-in page, and back to where a form was sent from or a page was asked for."""
+    """The log-in page, and back to the page that was asked for.
+
+    A part of a page that loads itself anew gets no log-in form in its place: the browser
+    is told to load the whole page again.
+    """
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     if request.method == "POST":
         return redirect("account_login")
     return redirect_to_login(request.get_full_path())

@@ -130,6 +130,14 @@ def test_somebody_logged_out_changes_nothing(household, page):
     assert (response.status_code, response.url) == (302, "/accounts/login/")
 
 
+def test_a_part_of_a_page_never_becomes_a_log_in_form(household):
+    address = reverse("clientarea:job", args=[household.backup.pk])
+
+    response = Browser().get(address, headers={"HX-Request": "true"})
+
+    assert (response.status_code, response["HX-Refresh"]) == (204, "true")
+
+
 @pytest.mark.parametrize("name", ["reveal", "remove_contact"])
 def test_what_changes_something_is_never_a_get(household, browser, name):
     page = next(page for page in PAGES if page.name == name)

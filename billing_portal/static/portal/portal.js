@@ -50,6 +50,16 @@
     }, 1800);
   });
 
+  // --- A link to an invoice line opens what the line follows from ----------------------------
+
+  const openTarget = () => {
+    const line = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    const explanation = line && line.nextElementSibling?.querySelector("details");
+    if (explanation) explanation.open = true;
+  };
+  document.addEventListener("DOMContentLoaded", openTarget);
+  window.addEventListener("hashchange", openTarget);
+
   // --- A form that saves something is sent once ----------------------------------------------
 
   document.addEventListener("submit", (event) => {
