@@ -2,8 +2,9 @@
 
 import json
 
+from django.apps import apps
 from django.contrib import admin
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 from unfold.decorators import display
@@ -34,14 +35,14 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @display(description="Object")
     def subject(self, entry: Entry) -> str:
-        name = entry.subject_type.partition(".")[2] or entry.subject_type
+        app, _, name = entry.subject_type.partition(".")
         word = f"{name} {entry.subject_id}"
-        try:
-            address = reverse(
-                f"admin:{entry.subject_type.replace('.', '_')}_change", args=[entry.subject_id]
-            )
-        except NoReverseMatch:
+        model = apps.all_models.get(app, {}).get(name)
+        shown_by = self.admin_site._registry.get(model)
+        if shown_by is None:
             return word
+        page = getattr(shown_by, "page", "") or f"admin:{app}_{name}_change"
+        address = reverse(page, args=[entry.subject_id])
         return format_html('<a class="link" href="{}">{}</a>', address, word)
 
     @display(description="Details")

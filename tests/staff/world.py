@@ -8,7 +8,7 @@ from itertools import count
 from allauth.mfa.models import Authenticator
 from post_office.models import STATUS, Email
 
-from backups.models import Datastore, SizeSpan
+from backups.models import AccountCost, Datastore, SizeSpan
 from billing_portal.accounts.actions import ensure_staff_roles
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
@@ -268,6 +268,7 @@ def _usage(service: Service, server: Server, number: int) -> tuple[Datastore, Ta
         first_seen_at=AT,
         last_seen_at=AT,
     )
+    AccountCost.objects.create(server=server, price_per_1000gb=Decimal("5"), currency="EUR")
     SizeSpan.objects.create(
         datastore=datastore,
         size_bytes=500 * 10**9,

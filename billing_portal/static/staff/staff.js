@@ -97,6 +97,9 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("canvas[data-source]").forEach(draw);
+    document.querySelectorAll("#result_list [data-label]").forEach(({ dataset }) => {
+      dataset.label = dataset.label.charAt(0).toUpperCase() + dataset.label.slice(1);
+    });
     new MutationObserver(() => charts.forEach(paint)).observe(document.documentElement, {
       attributeFilter: ["class"],
     });
