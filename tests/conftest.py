@@ -16,11 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
 
 from billing_portal.celery import app as celery_app
+
+# A slow moment of the machine is no bug, and a run that failed fails again.
+hypothesis.settings.register_profile("portal", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("portal")
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
