@@ -13,7 +13,7 @@ from django.db import transaction
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
 from billing_portal.services.models import Service
-from billing_portal.services.states import ServiceStatus
+from billing_portal.services.states import ServiceStatus, SuspensionCause
 from billing_portal.workflows import change_service, start_services
 from provisioning import actions as provisioning
 from provisioning import registry
@@ -106,6 +106,14 @@ COMMANDS: Mapping[str, Command] = {
             commercial="The client can change the service again.",
         ),
         Command(
+            "hold",
+            "Keep suspended",
+            "lock",
+            (SUSPENDED,),
+            "Paying the overdue invoice no longer brings the service back; staff do.",
+            "The service stays suspended until staff unsuspend it.",
+        ),
+        Command(
             "terminate",
             "Terminate",
             "delete_forever",
@@ -123,6 +131,8 @@ def commands_for(service: Service) -> list[Command]:
     """The commands that make sense now, given the service's state and its vendor."""
     module = _module(service)
     fitting = [c for c in COMMANDS.values() if service.status in c.states and _offers(module, c)]
+    if service.suspension_cause != SuspensionCause.OVERDUE:
+        fitting = [command for command in fitting if command.key != "hold"]
     if service.status == PENDING and _is_being_created(service):
         return [command for command in fitting if command.key != "create"]
     return fitting
@@ -211,6 +221,10 @@ def _unsuspend(service: Service, answers: Any, key: str, at: datetime, actor: Us
     change_service.unsuspend(service.pk, request_key=key, at=at, actor=actor)
 
 
+def _hold(service: Service, answers: Any, key: str, at: datetime, actor: User) -> None:
+    change_service.keep_suspended(service.pk, reason=answers["reason"], at=at, actor=actor)
+
+
 def _terminate(service: Service, answers: Any, key: str, at: datetime, actor: User) -> None:
     change_service.terminate(service.pk, request_key=key, at=at, actor=actor)
 
@@ -222,6 +236,7 @@ _DEEDS: Mapping[str, Callable[[Service, Any, str, datetime, User], None]] = {
     "change_password": _change_password,
     "suspend": _suspend,
     "unsuspend": _unsuspend,
+    "hold": _hold,
     "terminate": _terminate,
 }
 
@@ -238,5 +253,5 @@ def _module(service: Service) -> type[ProductModule] | None:
 def _offers(module: type[ProductModule] | None, command: Command) -> bool:
     """Whether the vendor can; a service without one is only switched on and off."""
     if module is None:
-        return command.key in ("create", "suspend", "unsuspend")
+        return command.key in ("create", "suspend", "unsuspend", "hold")
     return command.needs is None or command.needs in module.capabilities

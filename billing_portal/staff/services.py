@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from billing_portal.audit import actions as audit
 from billing_portal.audit.queries import history_of
+from billing_portal.automation.queries import planned_termination
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
 from billing_portal.invoices import queries as invoices
@@ -45,6 +46,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "summary": _summary(service, service.spec),
         "stands": _summary(service, placement.spec) if placement and placement.spec else "",
         "placement": placement,
+        "planned": planned_termination(pk),
         "commands": offered,
         "has_danger": any(one.dangerous for one in offered),
         "has_credentials": bool(placement and placement.credentials),
@@ -164,7 +166,7 @@ def _summary(service: Service, spec: Any) -> str:
 
 def _forms(service: Service, wanted: Command, posted: Any) -> tuple[forms.Form, forms.Form | None]:
     """The confirmation, and for a resize the module's own questions."""
-    if wanted.key == "suspend":
+    if wanted.key in ("suspend", "hold"):
         return SuspendForm(posted), None
     if wanted.key == "terminate":
         return TerminateForm(posted, expected=service.label or str(service)), None

@@ -113,6 +113,18 @@ def unsuspend(service_id: int, *, request_key: str, at: datetime, actor: User | 
     return service
 
 
+def keep_suspended(service_id: int, *, reason: str, at: datetime, actor: User | None) -> Service:
+    """Take a suspension for an overdue invoice over: payment lifts it no longer, people do."""
+    return services.move(
+        service_id,
+        to=ServiceStatus.SUSPENDED,
+        at=at,
+        reason=reason,
+        cause=SuspensionCause.STAFF,
+        actor=actor,
+    )
+
+
 def terminate(
     service_id: int,
     *,

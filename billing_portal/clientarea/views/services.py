@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from billing_portal.automation.queries import planned_termination
 from billing_portal.clientarea import credentials, panels
 from billing_portal.clientarea.access import ClientRequest, for_client, for_row
 from billing_portal.clientarea.configuring import Configuring
@@ -148,6 +149,9 @@ def service_page(
         "summary": summary(service),
         "outlook": _outlook(service, at),
         "progress": progress(latest_job(service), at=at),
+        "planned": planned_termination(service.pk)
+        if service.status == ServiceStatus.SUSPENDED
+        else None,
         "order_id": getattr(service, "order_item", None) and service.order_item.order_id,
         "panel": panels.panel(service, placement, at=at),
         "can_reveal": can_manage and is_active,
