@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -344,6 +345,48 @@ def test_calls_of_some_days_come_in_order_of_their_beginning(rows, reads):
 def test_nothing_can_be_written(rows, database):
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         database.run("DELETE FROM v_domains RETURNING 1", {})
+
+
+@pytest.fixture
+def reader(rows):
+    """The role of the shipped file, made by it in the version's schema."""
+    text = (ROOT / "deploy" / "pbx-agent-reader.sql").read_text()
+    statements = re.sub("--.*", "", text).replace(":'password'", "'s3cret'").split(";")
+    for statement in statements:
+        if statement.strip():
+            rows.connection.execute(statement)
+    rows.connection.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO pbx_reader")
+    yield "pbx_reader"
+    rows.connection.execute("DROP OWNED BY pbx_reader")
+    rows.connection.execute("DROP ROLE pbx_reader")
+
+
+def test_the_shipped_role_may_read_what_is_needed_and_nothing_else(rows, dsn, reader):
+    rows.add("v_domains", domain_uuid=ACME, domain_name="acme.example", domain_enabled=True)
+    rows.add_call(CALLS[0])
+    rows.connection.execute("CREATE TABLE v_users (password text)")
+    database = Database(make_conninfo(dsn, user=reader, password="s3cret"))
+    reads = FusionPbxReads(database.run)
+
+    tenants, gateways = reads.list_tenants(), reads.list_gateways({})
+    extensions, calls = reads.list_extensions(ACME), page(reads)
+
+    assert [tenant.tenant_id for tenant in tenants] == [ACME]
+    assert (extensions, gateways, calls) == ([], [], [CALLS[0]])
+    for query in ("SELECT * FROM v_users", "SELECT * FROM v_gateways"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            database.run(query, {})
+    database.close()
+
+
+def test_the_shipped_role_may_not_write_even_where_it_tries(rows, reader):
+    rows.add_call(CALLS[0])
+    rows.connection.execute("SET ROLE pbx_reader")
+
+    for statement in ("DELETE FROM v_xml_cdr", "UPDATE v_extensions SET password = 'x'"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            rows.connection.execute(statement)
+    rows.connection.execute("RESET ROLE")
 
 
 def test_a_query_that_takes_too_long_is_unavailable(dsn, monkeypatch):
