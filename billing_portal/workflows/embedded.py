@@ -5,6 +5,7 @@ block is left.  The worker must share the process with whoever sends it tasks, b
 the default broker is a queue in memory.
 """
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,6 +25,7 @@ from billing_portal.errors import PortalError
 from pbx import sandbox as pbx_sandbox
 
 LOOPBACK = "127.0.0.1"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOP_TIMEOUT_S = 5
 WEB_THREADS = 8
 WORKER_THREADS = 4
@@ -40,6 +42,21 @@ class Server(Protocol):
     def serve_forever(self) -> None: ...
 
     def shutdown(self) -> None: ...
+
+
+def heed_signals() -> None:
+    """Turn Ctrl-C and SIGTERM into one KeyboardInterrupt; a second one changes nothing.
+
+    Also when a script started us in the background, where a shell switches Ctrl-C off.
+    """
+    for number in SIGNALS:
+        signal.signal(number, _interrupt_once)
+
+
+def _interrupt_once(number: int, frame: object) -> None:
+    for ignored in SIGNALS:
+        signal.signal(ignored, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def bind_web(application: Callable[..., Any], *, port: int) -> TcpWSGIServer:

@@ -100,7 +100,8 @@ def test_a_second_portal_on_the_same_port_says_so_and_leaves(portal, tmp_path):
 
 
 def test_asked_to_end_it_stops_within_seconds_and_without_complaint(portal):
-    portal.process.send_signal(signal.SIGTERM)
+    portal.process.send_signal(signal.SIGINT)
+    portal.process.send_signal(signal.SIGTERM)  # impatient
 
     code = portal.process.wait(STOP_TIMEOUT_S)
 

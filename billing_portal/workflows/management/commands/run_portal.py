@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 from argparse import ArgumentParser
 from contextlib import ExitStack
@@ -44,9 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--empty", action="store_true", help="Without the demo's people.")
 
     def handle(self, *, port: int | None, no_sandboxes: bool, empty: bool, **_: Any) -> None:
-        # Also when a script started us in the background, where a shell switches Ctrl-C off.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
+        embedded.heed_signals()
         for name, level in LOG_LEVELS.items():
             logging.getLogger(name).setLevel(level)
         if port is None:

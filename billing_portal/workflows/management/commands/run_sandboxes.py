@@ -1,6 +1,5 @@
 """Both vendor stand-ins on their own, beside a portal that runs in several processes."""
 
-import signal
 from threading import Event
 from typing import Any
 
@@ -14,7 +13,7 @@ class Command(BaseCommand):
     help = "Serve the sandboxes at SANDBOX_BACKUPS_URL and SANDBOX_PBX_URL until Ctrl-C."
 
     def handle(self, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        embedded.heed_signals()
         try:
             with embedded.sandboxes():
                 self.stdout.write(f"Backups  {settings.SANDBOX_BACKUPS_URL}")
