@@ -237,14 +237,17 @@ def test_billing_paying_and_ordering_at_once_wait_for_each_other_and_never_for_e
     clients = [service.client for service in services]
     invoices = [order(client, product, f"paid {client.pk}").invoice for client in clients]
 
-    def pay_all():
+    def pay_all(invoices):
         return [pay(invoice, ref=f"ref {invoice.pk}") for invoice in invoices]
 
     def order_all():
         return [order(client, product, f"new {client.pk}") for client in clients]
 
     outcomes = at_once(
-        *[lambda: bill_run.bill_all(DUE)] * 2, pay_all, order_all, lambda: pay_all()[::-1]
+        *[lambda: bill_run.bill_all(DUE)] * 2,
+        order_all,
+        lambda: pay_all(invoices),
+        lambda: pay_all(invoices[::-1]),
     )
 
     assert failures(outcomes) == []
