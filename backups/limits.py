@@ -11,6 +11,8 @@ from provisioning.contract import RemoteRejected
 SMALLEST_SIZE_GB = 500
 LARGEST_SIZE_GB = 10_000
 SIZE_STEP_GB = 100
+GB_PER_PRICE = 1000
+"""A price for storage buys this many GB for a whole period."""
 SPEEDS_MBIT = (100, 250, 500)
 DEFAULT_THRESHOLDS = (70, 80)
 

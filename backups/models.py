@@ -131,6 +131,36 @@ class SizeSpan(models.Model):
         return in_gb(self.size_bytes)
 
 
+class LateSize(models.Model):
+    """A stretch `[starts_at, ends_at)` charged at one size that had another, learned later.
+
+    The recorded spans stay as they were billed.  The difference is a charge of its own with
+    the next window; `charge_ref` is that charge.
+    """
+
+    datastore = models.ForeignKey(Datastore, on_delete=models.PROTECT, related_name="late_sizes")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(help_text="Excluded.")
+    billed_bytes = models.BigIntegerField()
+    size_bytes = models.BigIntegerField()
+    source = models.CharField(max_length=8, choices=SOURCES, help_text="How it became known.")
+    noted_at = models.DateTimeField()
+    charge_ref = models.BigIntegerField(null=True, blank=True, help_text="Empty: not yet charged.")
+
+    class Meta:
+        ordering: ClassVar = ["datastore", "starts_at", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["datastore", "starts_at"], name="one_late_size"),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=F("starts_at")), name="late_size_runs_forward"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        billed, was = in_gb(self.billed_bytes), in_gb(self.size_bytes)
+        return f"{self.datastore}: {was} GB, not {billed} GB, from {self.starts_at}"
+
+
 class UseGraph(models.Model):
     """The vendor's graph of one datastore and range, as it last told it.
 

@@ -38,7 +38,7 @@ from . import usage as storage
 from .answers import Datastore, Rescale, UsePoint
 from .client import GraphRange, RemoteBackupsClient
 from .forms import BackupServerForm, BackupSettingsForm, ProductSettings, order_form
-from .limits import check_size
+from .limits import GB_PER_PRICE, check_size
 from .retention import PruneSettings
 
 PBS_PORT = 8007
@@ -60,7 +60,7 @@ class RemoteBackupsModule:
         {Capability.RESIZE, Capability.METERED, Capability.CONFIGURE}
     )
     metrics: ClassVar[Sequence[Metric]] = (
-        Metric(storage.METRIC, "Backup storage", "GB", per=storage.GB_PER_PRICE),
+        Metric(storage.METRIC, "Backup storage", "GB", per=GB_PER_PRICE),
     )
     settings_form: ClassVar[type[forms.Form]] = BackupSettingsForm
     server_form: ClassVar[type[forms.Form]] = BackupServerForm
@@ -179,7 +179,7 @@ class RemoteBackupsModule:
 
     @classmethod
     def usage_charged(cls, service_id: int, usage: Usage, *, charge_id: int) -> None:
-        storage.usage_charged(service_id, usage)
+        storage.usage_charged(service_id, usage, charge_id=charge_id)
 
     def test_connection(self) -> list[Check]:
         checks = []

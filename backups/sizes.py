@@ -22,7 +22,7 @@ from provisioning.models import Job, Server
 from . import use_alerts
 from .answers import Rescale
 from .configuring import settings_in
-from .models import Datastore, SizeSpan
+from .models import Datastore, LateSize, SizeSpan
 from .span_rows import (
     SEEN_FIELDS,
     Look,
@@ -31,6 +31,7 @@ from .span_rows import (
     Recorded,
     bring_up_to_date,
     fields_of,
+    late_rows,
     new_datastore,
     span_of,
 )
@@ -172,6 +173,8 @@ def _rescale_log(source: SizeSource, row: Datastore, *, at: datetime) -> Sequenc
 
 def _follow_one(row: Datastore, sighting: Sighting) -> None:
     present = row.spans.get(ends_at__isnull=True)
+    late = [] if row.missing_at else late_rows(row, span_of(present), sighting)
+    LateSize.objects.bulk_create(late, ignore_conflicts=True)
     first, *later = follow(span_of(present), sighting, charged_until=row.charged_until)
     present.last_seen_at, present.ends_at = first.last_seen_at, first.ends_at
     present.save(update_fields=["last_seen_at", "ends_at"])

@@ -10,8 +10,8 @@ from provisioning.models import Placement
 
 from .answers import BYTES_PER_GB, Rescale, in_gb
 from .limits import SIZE_STEP_GB
-from .models import Datastore, SizeSpan
-from .spans import Sighting, Source, Span, first_span, follow
+from .models import Datastore, LateSize, SizeSpan
+from .spans import Sighting, Source, Span, first_span, follow, late_sizes
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Recorded:
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     filling: list[str] = field(default_factory=list)
 
 
@@ -79,6 +80,7 @@ class LookWriter:
         self._ended_spans: list[SizeSpan] = []
         self._new_rows: list[tuple[Datastore, Span]] = []
         self._new_spans: list[SizeSpan] = []
+        self._late: list[LateSize] = []
 
     def begin(self, seen: Observation) -> None:
         """Note a datastore seen for the first time."""
@@ -92,11 +94,10 @@ class LookWriter:
         """Note a datastore seen again."""
         row, at = self._rows[seen.remote_id], self._look.at
         present = self._open[row.pk]
-        spans = follow(
-            span_of(present),
-            Sighting(at, seen.size_bytes, seen.log),
-            charged_until=row.charged_until,
-        )
+        sighting = Sighting(at, seen.size_bytes, seen.log)
+        spans = follow(span_of(present), sighting, charged_until=row.charged_until)
+        if not row.missing_at:
+            self._note_late(late_rows(row, span_of(present), sighting))
         self._note_spans(row, present, spans)
         if row.size_bytes != seen.size_bytes:
             before, after = _size(row.size_bytes), _size(seen.size_bytes)
@@ -105,6 +106,10 @@ class LookWriter:
             self._changed_rows.append(row)
         self._seen.append(row)
         self.recorded.seen += 1
+
+    def _note_late(self, late: Sequence[LateSize]) -> None:
+        self._late += late
+        self.recorded.late += [str(one) for one in late]
 
     def _note_spans(self, row: Datastore, present: SizeSpan, spans: Sequence[Span]) -> None:
         if len(spans) == 1:
@@ -126,6 +131,8 @@ class LookWriter:
         # Ended before new ones open: a datastore has one open span.
         SizeSpan.objects.bulk_update(self._ended_spans, ["last_seen_at", "ends_at"])
         SizeSpan.objects.bulk_create(self._new_spans)
+        if self._late:
+            LateSize.objects.bulk_create(self._late, ignore_conflicts=True)
         _overwrite(self._changed_rows)
         Datastore.objects.filter(pk__in=[row.pk for row in self._seen]).update(last_seen_at=at)
         _link_to_services(self._look.server_id)
@@ -172,6 +179,25 @@ def bring_up_to_date(row: Datastore, seen: Observation, *, at: datetime) -> bool
     row.missing_at = None
     row.last_seen_at = at
     return before != _shown(row)
+
+
+def late_rows(row: Datastore, present: Span, sighting: Sighting) -> list[LateSize]:
+    """Rows, not yet saved, for what a sighting tells about time that is charged.
+
+    Not for one that was missing: it was billed only for as long as it was seen.
+    """
+    return [
+        LateSize(
+            datastore=row,
+            starts_at=late.starts_at,
+            ends_at=late.ends_at,
+            billed_bytes=late.billed_bytes,
+            size_bytes=late.size_bytes,
+            source=late.source,
+            noted_at=sighting.at,
+        )
+        for late in late_sizes(present, sighting, charged_until=row.charged_until)
+    ]
 
 
 def _shown(row: Datastore) -> tuple[object, ...]:

@@ -83,6 +83,44 @@ def follow(present: Span, sighting: Sighting, *, charged_until: datetime | None)
     return _chained(present, [replace(one, at=max(one.at, floor)) for one in changes], sighting.at)
 
 
+@dataclass(frozen=True, slots=True)
+class LateSize:
+    """A stretch that was charged at one size and, as is known now, had another."""
+
+    starts_at: datetime
+    ends_at: datetime
+    billed_bytes: int
+    size_bytes: int
+    source: Source
+
+
+def late_sizes(
+    present: Span, sighting: Sighting, *, charged_until: datetime | None
+) -> list[LateSize]:
+    """What a sighting tells about time that is already charged, in time order.
+
+    `follow` leaves that time as it was billed; this is the difference.
+
+        charged   |-------------- 800 -----------|
+        in truth  |------- 800 ------|--- 500 ---|--- 500 ...
+        late                         |-----------|
+    """
+    if charged_until is None or sighting.at < present.last_seen_at:
+        return []
+    if sighting.size_bytes == present.size_bytes:
+        return []
+    changes = _exact_changes(present, sighting) or [_bounded_change(present, sighting)]
+    late = []
+    for change, later in zip(changes, [*changes[1:], None], strict=True):
+        starts_at = max(change.at, present.starts_at)
+        ends_at = min(later.at if later else charged_until, charged_until)
+        if starts_at < ends_at and change.size_bytes != present.size_bytes:
+            late.append(
+                LateSize(starts_at, ends_at, present.size_bytes, change.size_bytes, change.source)
+            )
+    return late
+
+
 def unwatched(earlier: datetime, later: datetime) -> bool:
     """Whether nobody was looking between two sightings."""
     return later - earlier > LONGEST_UNWATCHED

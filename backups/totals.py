@@ -13,9 +13,10 @@ from billing_portal.services.models import Service, ServiceUsagePrice
 from provisioning.models import Server
 
 from .answers import BYTES_PER_GB
+from .limits import GB_PER_PRICE
 from .models import AccountCost, Datastore, SizeSpan
 from .queries import accounts
-from .usage import GB_PER_PRICE, METRIC
+from .usage import METRIC
 
 
 @dataclass(frozen=True, slots=True)

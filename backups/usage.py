@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from billing_portal.calc.money import minor_units, round_money, round_places
+from billing_portal.calc.money import round_money, round_places
 from billing_portal.calc.periods import Period, local_date
 from billing_portal.calc.proration import (
     Segment,
@@ -28,13 +28,13 @@ from billing_portal.errors import PortalError
 from billing_portal.services.models import ServiceUsagePrice
 from provisioning.contract import Usage, UsageMoved
 
+from . import corrections
+from .corrections import shares
+from .limits import GB_PER_PRICE
 from .models import Datastore, SizeSpan
 from .spans import unwatched
 
 METRIC = "storage"
-GB_PER_PRICE = 1000
-"""The price buys this many GB for a whole period."""
-
 _PLACES = 6
 
 
@@ -45,13 +45,22 @@ class NoAgreedPrice(PortalError):
 def collect_usage(service_id: int, period: Period) -> list[Usage]:
     """What a service's datastores owe for `period`, as one usage; nothing stood, no usage.
 
+    What became known too late for an earlier period is another usage, which may be negative.
     500 GB for 200 h, then 1000 GB for 520 h, at 10.00 per 1000 GB: 861.11 GB, 8.61.
     Raises NoAgreedPrice if the service has none for storage.
     """
+    usages = _storage(service_id, period)
+    if late := corrections.open_late(service_id):
+        difference = corrections.usage_of(late, agreed_price(service_id))
+        usages += [difference] if difference else []
+    return usages
+
+
+def _storage(service_id: int, period: Period) -> list[Usage]:
     spans = _spans(service_id, period)
     if not spans:
         return []
-    agreed = _agreed_price(service_id)
+    agreed = agreed_price(service_id)
     price_per_gb = Fraction(agreed.price) / GB_PER_PRICE
     segments = _segments(spans, period, price_per_gb, ordered_at=agreed.service.created_at)
     if not segments:
@@ -75,14 +84,17 @@ def collect_usage(service_id: int, period: Period) -> list[Usage]:
     ]
 
 
-def usage_charged(service_id: int, usage: Usage) -> None:
+def usage_charged(service_id: int, usage: Usage, *, charge_id: int) -> None:
     """Keep the recorded sizes of the usage's period as they are from now on.
 
     Raises UsageMoved if they changed since they were collected.
     """
     datastores = Datastore.objects.select_for_update().filter(service_id=service_id).order_by("pk")
     ids = [row.pk for row in datastores]
-    if collect_usage(service_id, usage.period) != [usage]:
+    if usage.metric == corrections.METRIC:
+        corrections.mark(service_id, usage, agreed_price(service_id), charge_id=charge_id)
+        return
+    if _storage(service_id, usage.period) != [usage]:
         raise UsageMoved(f"The recorded sizes of service {service_id} changed while it was billed.")
     unmarked = Q(charged_until__isnull=True) | Q(charged_until__lt=usage.period.end)
     Datastore.objects.filter(unmarked, pk__in=ids).update(charged_until=usage.period.end)
@@ -117,7 +129,7 @@ def _spans(service_id: int, period: Period) -> list[SizeSpan]:
     )
 
 
-def _agreed_price(service_id: int) -> ServiceUsagePrice:
+def agreed_price(service_id: int) -> ServiceUsagePrice:
     agreed = (
         ServiceUsagePrice.objects.filter(service_id=service_id, metric=METRIC)
         .select_related("service")
@@ -171,7 +183,7 @@ def _evidence(
 
     The amounts of the segments add up to `amount`.
     """
-    amounts = _shares([segment.amount for segment in segments], amount, currency)
+    amounts = shares([segment.amount for segment in segments], amount, currency)
     evidence: dict[str, Any] = {
         "segments": [
             {
@@ -192,17 +204,6 @@ def _evidence(
             {"from": gap.start.isoformat(), "to": gap.end.isoformat()} for gap in unseen
         ]
     return evidence
-
-
-def _shares(exact: Sequence[Fraction], amount: Decimal, currency: str) -> list[Decimal]:
-    """`exact` in whole minor units that add up to `amount`: the largest remainders go up."""
-    scale = 10 ** minor_units(currency)
-    units = [share * scale // 1 for share in exact]
-    missing = int(amount * scale) - sum(units)
-    by_remainder = sorted(range(len(exact)), key=lambda i: units[i] - exact[i] * scale)
-    for index in by_remainder[:missing]:
-        units[index] += 1
-    return [round_money(Fraction(share, scale), currency) for share in units]
 
 
 def _size_gb(size_gb: int | Decimal) -> int | str:

@@ -39,15 +39,17 @@ class Explanation:
         return list(zip(self.headings, self.align, strict=True))
 
     @property
-    def cells(self) -> list[list[tuple[str, str]]]:
-        """Text and alignment of each cell, row by row."""
-        return [list(zip(row, self.align, strict=True)) for row in self.rows]
+    def cells(self) -> list[list[tuple[str, str, str]]]:
+        """Heading, text and alignment of each cell, row by row."""
+        return [list(zip(self.headings, row, self.align, strict=True)) for row in self.rows]
 
 
 def explain(charge: Charge, *, locale: str = "en") -> Explanation | None:
     """The segments of a size, or the calls by destination; None for other evidence."""
     if "segments" in charge.evidence:
         return _sizes(charge, locale)
+    if "corrections" in charge.evidence:
+        return _corrections(charge, locale)
     if "destinations" in charge.evidence:
         return _calls(charge, locale)
     return None
@@ -104,6 +106,29 @@ def _sizes(charge: Charge, locale: str) -> Explanation:
     ]
     headings = ("From", "To", "Size", "Hours", "Amount")
     return Explanation(tuple(notes), headings, "LLRRR", (48, 48, 26, 24, 24), rows)
+
+
+def _corrections(charge: Charge, locale: str) -> Explanation:
+    evidence = charge.evidence
+    price = format_price(Decimal(evidence["price_per_1000gb"]), charge.currency, locale=locale)
+    learned = _moment(evidence["learned_at"], locale)
+    notes = (
+        "These hours were billed at another size than the one that stood, as became known later"
+        f" ({learned}). The difference counts at {price} per 1,000 GB and month.",
+    )
+    rows = [
+        (
+            _moment(one["from"], locale),
+            _moment(one["to"], locale),
+            f"{format_quantity(Decimal(one['billed_gb']), places=6, locale=locale)} GB",
+            f"{format_quantity(Decimal(one['size_gb']), places=6, locale=locale)} GB",
+            format_quantity(Decimal(one["hours"]), places=4, locale=locale),
+            format_amount(Decimal(one["amount"]), charge.currency, locale=locale),
+        )
+        for one in evidence["corrections"]
+    ]
+    headings = ("From", "To", "Billed", "Stood", "Hours", "Difference")
+    return Explanation(notes, headings, "LLRRRR", (42, 42, 22, 22, 20, 22), rows)
 
 
 def _calls(charge: Charge, locale: str) -> Explanation:

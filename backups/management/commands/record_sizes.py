@@ -41,7 +41,7 @@ class Command(BaseCommand):
             recorded.filling = use_alerts.tell(account.pk, at=look.at)
         would = " (not recorded)" if dry_run else ""
         self.stdout.write(f"{account.name}: {recorded.seen} datastore(s) seen{would}")
-        for word in ("new", "changed", "missing", "filling"):
+        for word in ("new", "changed", "missing", "late", "filling"):
             for sentence in getattr(recorded, word):
                 self.stdout.write(f"  {word}: {sentence}")
         return True

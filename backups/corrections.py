@@ -1,0 +1,140 @@
+"""What became known too late: the difference between what was billed and what stood.
+
+A window that is charged stays as it was billed.  The difference is a usage of its own,
+charged with the next window, with its evidence.  It may be negative: its charge then waits
+until an invoice of the client is large enough to carry it, and makes that one smaller.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from django.conf import settings
+
+from billing_portal.calc.money import exact, minor_units, round_money, round_places
+from billing_portal.calc.periods import Period, local_date, slices_from
+from billing_portal.services.models import Service, ServiceUsagePrice
+from provisioning.contract import Usage, UsageMoved
+
+from .answers import BYTES_PER_GB, in_gb
+from .limits import GB_PER_PRICE
+from .models import LateSize
+
+METRIC = "storage_correction"
+_PLACES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a late stretch inside one charged window, and what it changes, not rounded."""
+
+    period: Period
+    billed_bytes: int
+    size_bytes: int
+    share: Fraction
+    """The difference in GB, weighed by its part of the window."""
+
+
+def open_late(service_id: int) -> list[LateSize]:
+    """What was learned late about a service's datastores and is not charged yet."""
+    late = LateSize.objects.filter(datastore__service_id=service_id, charge_ref=None)
+    return list(late.order_by("starts_at", "pk"))
+
+
+def usage_of(late: Sequence[LateSize], agreed: ServiceUsagePrice) -> Usage | None:
+    """The difference as one usage; None if it comes to nothing.
+
+    800 GB billed where 500 GB stood for the last 2 of 720 hours, at 10.00 per 1000 GB:
+    -0.008333 GB for the month, -0.01.
+    """
+    service = agreed.service
+    parts = [part for one in late for part in _parts(one, service)]
+    exact_gb = sum((part.share for part in parts), Fraction())
+    rate = exact(agreed.price) / GB_PER_PRICE
+    amount = round_money(exact_gb * rate, service.currency)
+    if not amount:
+        return None
+    period = Period(min(p.period.start for p in parts), max(p.period.end for p in parts))
+    return Usage(
+        metric=METRIC,
+        period=period,
+        quantity=round_places(exact_gb, _PLACES),
+        unit="GB",
+        unit_price=None,
+        amount=amount,
+        currency=service.currency,
+        description=_description(period),
+        evidence={
+            "corrections": _evidence(parts, rate, amount, service.currency),
+            "price_per_1000gb": str(agreed.price),
+            "learned_at": max(one.noted_at for one in late).isoformat(),
+        },
+        record_count=len(late),
+        through_id=max(one.pk for one in late),
+    )
+
+
+def mark(service_id: int, usage: Usage, agreed: ServiceUsagePrice, *, charge_id: int) -> None:
+    """Note the charge on what it corrects.  The caller holds the datastores' locks.
+
+    Raises UsageMoved if more was learned since the usage was collected.
+    """
+    late = open_late(service_id)
+    if not late or usage_of(late, agreed) != usage:
+        raise UsageMoved(f"More was learned about service {service_id} while it was billed.")
+    LateSize.objects.filter(pk__in=[one.pk for one in late]).update(charge_ref=charge_id)
+
+
+def shares(exact_amounts: Sequence[Fraction], amount: Decimal, currency: str) -> list[Decimal]:
+    """Amounts in whole minor units that add up to `amount`: the largest remainders go up."""
+    scale = 10 ** minor_units(currency)
+    units = [share * scale // 1 for share in exact_amounts]
+    missing = int(amount * scale) - sum(units)
+    by_remainder = sorted(range(len(units)), key=lambda i: units[i] - exact_amounts[i] * scale)
+    for index in by_remainder[:missing]:
+        units[index] += 1
+    return [round_money(Fraction(share, scale), currency) for share in units]
+
+
+def _parts(late: LateSize, service: Service) -> Iterator[Part]:
+    """The stretch, cut at the windows it lies in; nothing is owed before the order."""
+    starts_at = max(late.starts_at, service.created_at)
+    if starts_at >= late.ends_at:
+        return
+    difference = Fraction(late.size_bytes - late.billed_bytes, BYTES_PER_GB)
+    for window in slices_from(service.anchor_date, timezone=settings.SELLER_TIMEZONE):
+        if window.start >= late.ends_at:
+            return
+        if inside := window.overlap(starts_at, late.ends_at):
+            share = difference * inside.microseconds / window.microseconds
+            yield Part(inside, late.billed_bytes, late.size_bytes, share)
+
+
+def _description(period: Period) -> str:
+    first, last = (_day(at) for at in (period.start, period.end))
+    return f"Correction of backup storage, {first} to {last}"
+
+
+def _day(at: datetime) -> str:
+    return str(local_date(at, settings.SELLER_TIMEZONE))
+
+
+def _evidence(
+    parts: Sequence[Part], rate: Fraction, amount: Decimal, currency: str
+) -> list[dict[str, Any]]:
+    """JSON, a row per part; the amounts add up to `amount`."""
+    amounts = shares([part.share * rate for part in parts], amount, currency)
+    return [
+        {
+            "from": part.period.start.isoformat(),
+            "to": part.period.end.isoformat(),
+            "billed_gb": str(in_gb(part.billed_bytes)),
+            "size_gb": str(in_gb(part.size_bytes)),
+            "hours": str(round_places(part.period.hours, _PLACES)),
+            "amount": str(share),
+        }
+        for part, share in zip(parts, amounts, strict=True)
+    ]
