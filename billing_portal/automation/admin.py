@@ -37,6 +37,15 @@ class AutomationSettingsAdmin(PortalAdmin):
                 )
             },
         ),
+        (
+            "Late fees",
+            {
+                "fields": (
+                    ("charge_late_fees", "late_fee_after_days"),
+                    ("late_fee_percent", "late_fee_minimum"),
+                )
+            },
+        ),
         ("Orders", {"fields": (("cancel_unpaid_orders", "cancel_orders_after_days"),)}),
         ("Staff", {"fields": ("send_digest",)}),
     )

@@ -3,14 +3,15 @@
 A run is unique per task and day, so no day is worked twice and none is forgotten.
 """
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from billing_portal.invoices.models import Invoice
+from billing_portal.invoices.models import MONEY, Invoice
 from billing_portal.services.models import Service
 
 
@@ -21,6 +22,7 @@ class Task(models.TextChoices):
     UNSUSPENSIONS = "unsuspensions", "Unsuspensions"
     SUSPENSIONS = "suspensions", "Suspensions"
     TERMINATIONS = "terminations", "Terminations"
+    LATE_FEES = "late_fees", "Late fees"
     ORDERS = "orders", "Unpaid orders"
     DIGEST = "digest", "Daily digest"
 
@@ -69,6 +71,26 @@ class AutomationSettings(models.Model):
         default=7,
         help_text="At least 2: a last notice goes out the day before.",
     )
+    charge_late_fees = models.BooleanField(
+        default=False, help_text="Once per overdue invoice, on the client's next invoice."
+    )
+    late_fee_after_days = models.PositiveSmallIntegerField(
+        "days after the due date", default=5, help_text="At least 1."
+    )
+    late_fee_percent = models.DecimalField(
+        "percent of what is open",
+        max_digits=5,
+        decimal_places=2,
+        default=Decimal("10.00"),
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+    )
+    late_fee_minimum = models.DecimalField(
+        "at least",
+        **MONEY,
+        default=Decimal(0),
+        validators=[MinValueValidator(0)],
+        help_text="In the invoice's currency.",
+    )
     cancel_unpaid_orders = models.BooleanField(
         "cancel orders nobody pays",
         default=False,
@@ -97,6 +119,14 @@ class AutomationSettings(models.Model):
             models.CheckConstraint(
                 condition=Q(suspend_after_days__gte=1), name="nothing_is_suspended_when_due"
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    late_fee_after_days__gte=1,
+                    late_fee_percent__range=(0, 100),
+                    late_fee_minimum__gte=0,
+                ),
+                name="a_late_fee_is_late_and_no_gift",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -120,6 +150,7 @@ class AutomationSettings(models.Model):
             Task.UNSUSPENSIONS: self.unsuspend_on_payment,
             Task.SUSPENSIONS: self.suspend_overdue,
             Task.TERMINATIONS: self.terminate_overdue,
+            Task.LATE_FEES: self.charge_late_fees,
             Task.ORDERS: self.cancel_unpaid_orders,
             Task.DIGEST: self.send_digest,
         }

@@ -21,7 +21,14 @@ from billing_portal.automation.models import Task, TaskItem, TaskRun
 from billing_portal.automation.queries import BusinessDay
 from billing_portal.calc.periods import local_date
 from billing_portal.errors import PortalError
-from billing_portal.workflows import digest, dunning, ending_overdue, overdue_services, stale_orders
+from billing_portal.workflows import (
+    digest,
+    dunning,
+    ending_overdue,
+    late_fees,
+    overdue_services,
+    stale_orders,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +54,7 @@ TASKS: Mapping[Task, DailyTask] = {
         overdue_services.services_to_suspend, overdue_services.suspend, "service"
     ),
     Task.TERMINATIONS: DailyTask(ending_overdue.services_to_end, ending_overdue.end, "service"),
+    Task.LATE_FEES: DailyTask(late_fees.invoices_to_charge, late_fees.charge, "invoice"),
     Task.ORDERS: DailyTask(stale_orders.orders_to_cancel, stale_orders.cancel, "order"),
     Task.DIGEST: DailyTask(digest.staff_to_tell, digest.tell, "user"),
 }
