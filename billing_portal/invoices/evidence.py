@@ -39,8 +39,13 @@ class Explanation:
         return list(zip(self.headings, self.align, strict=True))
 
     @property
-    def cells(self) -> list[list[tuple[str, str, str]]]:
-        """Heading, text and alignment of each cell, row by row."""
+    def cells(self) -> list[list[tuple[str, str]]]:
+        """Text and alignment of each cell, row by row."""
+        return [list(zip(row, self.align, strict=True)) for row in self.rows]
+
+    @property
+    def labelled_cells(self) -> list[list[tuple[str, str, str]]]:
+        """Heading, text and alignment of each cell, for pages too narrow for a heading row."""
         return [list(zip(self.headings, row, self.align, strict=True)) for row in self.rows]
 
 

@@ -47,7 +47,7 @@ def test_a_usage_line_opens_to_the_sizes_behind_it(browser, invoice):
     for text in (
         "Average of 861.111111 GB over 720 hours, at €10.00 per 1,000 GB",
         "Nov 9, 2026, 08:00 UTC",
-        ">1,000 GB</td>",
+        'data-label="Size" class="num right">1,000 GB</td>',
         ">520</td>",
         "€7.22",
     ):
