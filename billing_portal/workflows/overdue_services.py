@@ -104,7 +104,7 @@ def lift_after_payment(invoice: Invoice, *, at: datetime) -> None:
     """
     rules = automation_rules()
     on = BusinessDay(local_date(at, settings.SELLER_TIMEZONE), at, rules)
-    for service in _services_on(invoice):
+    for service in _touched_services(invoice):
         if _is_overdue(service.pk, on.today):
             continue
         provisioning.withdraw(
@@ -183,7 +183,13 @@ def _unpaid_lines(today: date) -> QuerySet[InvoiceLine]:
     )
 
 
-def _services_on(invoice: Invoice) -> QuerySet[Service]:
-    """In order of key, as they are locked."""
+def _touched_services(invoice: Invoice) -> QuerySet[Service]:
+    """Those on the invoice that are suspended or about to be, in order of key."""
+    coming = Job.objects.filter(
+        service=OuterRef("pk"),
+        status__in=(Job.Status.QUEUED, Job.Status.FAILED),
+        spec__cause=SuspensionCause.OVERDUE,
+    )
+    overdue = Q(suspension_cause=SuspensionCause.OVERDUE)
     ids = invoice.lines.values("service_id")
-    return Service.objects.filter(pk__in=ids).order_by("pk")
+    return Service.objects.filter(overdue | Exists(coming), pk__in=ids).order_by("pk")

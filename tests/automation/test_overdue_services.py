@@ -1,9 +1,12 @@
 """Suspending for overdue invoices, and coming back by payment: only then, and only that."""
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime
 from decimal import Decimal
+from threading import Barrier, Thread
 
 import pytest
+from django.db import connection
 
 from billing_portal.automation.models import AutomationSettings, TaskItem, TaskRun
 from billing_portal.clients.models import Client
@@ -13,7 +16,7 @@ from billing_portal.payments.models import Transaction
 from billing_portal.products.models import Cycle
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus, SuspensionCause
-from billing_portal.workflows import change_service, daily
+from billing_portal.workflows import change_service, daily, overdue_services
 from billing_portal.workflows.invoice_paid import record_payment
 from provisioning import runner
 from provisioning.models import Job
@@ -296,3 +299,57 @@ def test_suspending_takes_no_more_queries_for_a_service_among_many(
         daily.tick(utc(2026, 5, 6, 4))
     assert Service.objects.get(pk=service.pk).status == ServiceStatus.ACTIVE  # its job waits
     assert Job.objects.count() == 1
+
+
+def test_a_payment_that_lifts_nothing_asks_two_questions_more(service, django_assert_num_queries):
+    invoice = make_overdue(service, also=[make_service(service.client) for _ in range(5)])
+
+    with django_assert_num_queries(2):
+        overdue_services.lift_after_payment(invoice, at=utc(2026, 5, 2))
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_payment_and_a_suspension_at_once_end_with_the_service_running(service):
+    """Whichever takes the invoice first: the other sees what it did."""
+    for attempt in range(5):
+        invoice = make_overdue(service, due=date(2026, 5, 1 + attempt))
+        start = Barrier(2)
+
+        def both(act: Callable[[], object], start: Barrier = start) -> Thread:
+            def run() -> None:
+                start.wait()
+                act()
+                connection.close()
+
+            thread = Thread(target=run)
+            thread.start()
+            return thread
+
+        at = utc(2026, 5, 6 + attempt, 12)
+        threads = [
+            both(lambda at=at: daily.tick(at)),
+            both(lambda invoice=invoice, at=at: _book(invoice, at)),
+        ]
+        for thread in threads:
+            thread.join()
+        for _ in range(2):
+            for job_id in runner.due_jobs(at=at):
+                runner.run(job_id, at=at)
+            daily.tick(at)
+        for job_id in runner.due_jobs(at=at):
+            runner.run(job_id, at=at)
+
+        assert state(service) == "active"
+
+
+def _book(invoice: Invoice, at: datetime) -> None:
+    record_payment(
+        invoice_id=invoice.pk,
+        gateway="bank_transfer",
+        external_id=f"race-{invoice.pk}",
+        amount=Decimal("30.00"),
+        currency="EUR",
+        received_at=at,
+        at=at,
+    )
