@@ -27,6 +27,7 @@ class Kind(StrEnum):
     LEFT_OVER = "left over"
     SIZE = "size differs"
     NAME = "name differs"
+    BEYOND = "beyond its product"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ def _findings(row: Datastore) -> Iterator[Finding]:
     wished = service.spec.get("size_gb")
     if wished != row.size_gb and not row.settings.get("autoscaling_enabled"):
         yield Finding(Kind.SIZE, f"It has {row.size_gb} GB, and {wished} GB were wished.")
+    if row.over_max_at:
+        yield Finding(Kind.BEYOND, "It is larger than its product sells. Every size is billed.")
     named = named_service_id(row.name)
     if named != (service.client_id, service.pk):
         yield Finding(Kind.NAME, "Its name is not that of its service.")

@@ -13,6 +13,12 @@ from provisioning.contract import RemoteRejected
 
 from .limits import LARGEST_SIZE_GB, SIZE_STEP_GB, SMALLEST_SIZE_GB, check_size
 
+ALERT, STOP = "alert", "stop"
+BEYOND_MAX = (
+    (ALERT, "Tell the client and staff"),
+    (STOP, "Tell them and switch autoscaling off"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ProductSettings:
@@ -22,6 +28,7 @@ class ProductSettings:
     min_size_gb: int = SMALLEST_SIZE_GB
     max_size_gb: int = LARGEST_SIZE_GB
     name_prefix: str = "backup"
+    beyond_max: str = ALERT
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> "ProductSettings":
@@ -76,6 +83,16 @@ class BackupSettingsForm(forms.Form):
         ],
         help_text="Datastores are called prefix-client12-service34.",
     )
+    beyond_max = forms.ChoiceField(
+        label="If autoscaling goes beyond the largest size",
+        choices=BEYOND_MAX,
+        initial=ALERT,
+        required=False,
+        help_text="The vendor lets it grow to 20,000 GB; every size is billed.",
+    )
+
+    def clean_beyond_max(self) -> str:
+        return self.cleaned_data["beyond_max"] or ALERT
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -49,6 +49,9 @@ class Datastore(models.Model):
     alerted_percent = models.PositiveSmallIntegerField(
         default=0, help_text="The highest use the client was told of; 0 below all of them."
     )
+    over_max_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is larger than its product sells."
+    )
     ignored_at = models.DateTimeField(
         null=True, blank=True, help_text="Staff know that no service has it, or that it differs."
     )

@@ -19,7 +19,7 @@ from provisioning import registry
 from provisioning.contract import ModuleError, RemoteState
 from provisioning.models import Job, Server
 
-from . import use_alerts
+from . import spend_guard, use_alerts
 from .answers import Rescale
 from .configuring import settings_in
 from .models import Datastore, LateSize, SizeSpan
@@ -59,6 +59,7 @@ def record_server(server_id: int, *, at: datetime) -> Recorded:
     """
     recorded = record(look(server_id, at=at))
     recorded.filling = use_alerts.tell(server_id, at=at)
+    recorded.beyond = spend_guard.guard(server_id, at=at)
     return recorded
 
 

@@ -59,6 +59,7 @@ class Recorded:
     missing: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     filling: list[str] = field(default_factory=list)
+    beyond: list[str] = field(default_factory=list)
 
 
 class LookWriter:

@@ -74,6 +74,29 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "The log-in details are on its page, where you can reveal and copy them:" + _CLOSING
         ),
     ),
+    "datastore_beyond_limit": MailTemplate(
+        description="When autoscaling made a datastore larger than its product sells.",
+        category="services",
+        subject="{{ service }} has grown to {{ size_gb }} GB",
+        text=(
+            "Hello {{ client }},\n\nyour datastore {{ service }} has grown by itself to "
+            "{{ size_gb }} GB, beyond the {{ limit_gb }} GB of your product. Every size is billed "
+            "for the hours it stands.\n\n"
+            "{% if stops %}Autoscaling is being switched off, so it grows no further.{% else %}It "
+            "may grow further. You can switch autoscaling off, keep fewer backups or ask us for a "
+            "larger product.{% endif %}" + _CLOSING
+        ),
+    ),
+    "datastore_beyond_limit_staff": MailTemplate(
+        description="To staff: a datastore is larger than its product sells.",
+        category="staff",
+        subject="{{ service }} of {{ client }} has grown to {{ size_gb }} GB",
+        text=(
+            "{{ service }} of {{ client }} has {{ size_gb }} GB; its product sells {{ limit_gb }} "
+            "GB. {% if stops %}Autoscaling is being switched off.{% else %}Nothing was changed."
+            "{% endif %}" + _CLOSING
+        ),
+    ),
     "datastore_filling": MailTemplate(
         description="When a datastore is 80, 90 or 95 % full.",
         category="services",

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from backups import queries, sizes, use_alerts
+from backups import queries, sizes, spend_guard, use_alerts
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
 from provisioning.models import Server
@@ -39,9 +39,10 @@ class Command(BaseCommand):
             transaction.set_rollback(dry_run)
         if not dry_run:
             recorded.filling = use_alerts.tell(account.pk, at=look.at)
+            recorded.beyond = spend_guard.guard(account.pk, at=look.at)
         would = " (not recorded)" if dry_run else ""
         self.stdout.write(f"{account.name}: {recorded.seen} datastore(s) seen{would}")
-        for word in ("new", "changed", "missing", "late", "filling"):
+        for word in ("new", "changed", "missing", "late", "filling", "beyond"):
             for sentence in getattr(recorded, word):
                 self.stdout.write(f"  {word}: {sentence}")
         return True
