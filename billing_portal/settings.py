@@ -190,9 +190,16 @@ CELERY_TASK_TIME_LIMIT = 15 * 60
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# What is sent stands in the database too, so nobody waits long for a broker that is silent.
+CELERY_TASK_PUBLISH_RETRY = False
 # A message of a killed worker comes back after this long; the job sweep is faster anyway.
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = (
-    {"visibility_timeout": 20 * 60, "unacked_restore_throttle": 1}
+    {
+        "visibility_timeout": 20 * 60,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": 3,
+        "socket_timeout": 5,
+    }
     if CELERY_BROKER_URL.startswith("redis")
     else {"polling_interval": 0.1}
 )
