@@ -198,10 +198,11 @@ def _buyer(client: Client) -> dict[str, str]:
     person = f"{client.first_name} {client.last_name}"
     street = "\n".join(filter(None, [client.address1, client.address2]))
     town = " ".join(filter(None, [client.postcode, client.city, client.state]))
+    country = client.country.name  # type: ignore[attr-defined]  # typed as plain text
     return {
         "name": client.company_name or person,
         "person": person if client.company_name else "",
-        "address": f"{street}\n{town}\n{client.country.name}",
+        "address": f"{street}\n{town}\n{country}",
         "tax_id": client.tax_id,
         "email": client.email,
     }
