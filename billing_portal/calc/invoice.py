@@ -14,7 +14,7 @@ from enum import StrEnum
 from billing_portal.errors import PortalError
 
 from .money import round_money
-from .periods import Period, add_months, in_utc, slices_from
+from .periods import Period, add_months, in_utc, local_midnight, slices_from
 
 
 class OffSchedule(PortalError):
@@ -166,21 +166,26 @@ def usage_windows_due(
     A window is due `settle` after it ends, so that late records are in; if the service
     ended inside it, `settle` after that.  It is always the whole month, because the
     monthly price is spread over all of it.  `closed` holds the starts of windows already
-    charged.  No window starts when or after the service ended.
+    charged.  One more window follows the one of the end, for records that came late; it
+    is due when it is over, and none starts after it.
 
-        window   |-------------------------|
+        window   |-------------------------|-------------------------|
         ended              x
-        due                   x + settle        end + settle if it had not ended
+        due                   x + settle                               end + settle
     """
     at, ended_at = in_utc(at), ended_at and in_utc(ended_at)
-    last_start = min(at - settle, ended_at) if ended_at else at - settle
-    due = []
+    due: list[Period] = []
     for window in slices_from(anchor, timezone=timezone):
-        if window.start >= last_start:
+        is_late = ended_at is not None and ended_at <= window.start
+        if is_late and window.start == local_midnight(anchor, timezone):
+            return []  # it ended before it began
+        complete_at = min(window.end, ended_at) if ended_at and not is_late else window.end
+        if complete_at + settle > at:
             break
-        complete_at = min(window.end, ended_at) if ended_at else window.end
-        if complete_at + settle <= at and window.start not in closed:
+        if window.start not in closed:
             due.append(window)
+        if is_late:
+            break
     return due
 
 

@@ -166,7 +166,7 @@ def _charge(service: Service, window: Period, *, at: datetime) -> tuple[int, Per
             key=f"{usage.metric}:{service.pk}:{window.start.isoformat()}",
             service_id=service.pk,
             metric=usage.metric,
-            description=usage.description,
+            description=_with_label(usage.description, service),
             period=usage.period,
             quantity=usage.quantity,
             unit=usage.unit,
@@ -178,6 +178,10 @@ def _charge(service: Service, window: Period, *, at: datetime) -> tuple[int, Per
         )
         source.usage_charged(service.pk, usage, charge_id=charge.pk)
     return service.pk, window
+
+
+def _with_label(description: str, service: Service) -> str:
+    return f"{description} ({service.label})" if service.label else description
 
 
 def _periods_due(

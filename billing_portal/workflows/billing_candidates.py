@@ -15,6 +15,9 @@ from provisioning import registry
 
 SHORTEST_MONTH = timedelta(days=27)
 """Shorter than any month, whatever its clock changes."""
+LONGEST_MONTH = timedelta(days=32)
+LATE_FOR = timedelta(days=100)
+"""After this long, both windows of an ended service are over."""
 
 
 def clients_due(at: datetime) -> QuerySet[Client]:
@@ -56,12 +59,17 @@ def _usage_due(at: datetime) -> QuerySet[Service]:
         closed_until__lte=settled - SHORTEST_MONTH
     )
     return _metered().filter(
-        Q(ended_at__isnull=True) & next_window_ended | Q(ended_at__isnull=False) & _HAS_OPEN_WINDOW
+        Q(ended_at__isnull=True) & next_window_ended
+        | Q(ended_at__gte=at - LATE_FOR) & _HAS_OPEN_WINDOW
     )
 
 
-_HAS_OPEN_WINDOW = Q(closed_until__isnull=True) | Q(closed_until__lt=F("ended_at"))
-"""Of an ended service: whether the usage up to its end was not collected yet."""
+_HAS_OPEN_WINDOW = Q(closed_until__isnull=True) | Q(closed_until__lte=F("ended_at") + LONGEST_MONTH)
+"""Of an ended service: whether its usage, or what came late of it, was not collected yet.
+
+The window of the end closes within a month of it; the one for what came late closes after
+that, except at the end of a window, when the service is looked at a little longer.
+"""
 
 
 def _metered() -> QuerySet[Service]:

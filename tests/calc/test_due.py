@@ -181,15 +181,27 @@ def test_the_last_window_is_due_soon_after_the_service_ended_and_still_whole():
 
     assert windows_due(utc(2026, 3, 10, 13, 59), closed=(JAN_31,), ended_at=ended_at) == []
     assert windows_due(utc(2026, 3, 10, 14), closed=(JAN_31,), ended_at=ended_at) == [FEB_28]
-    assert windows_due(utc(2027, 1, 1), closed=(JAN_31,), ended_at=ended_at) == [FEB_28]
 
 
-def test_no_window_starts_when_the_service_had_ended():
-    assert windows_due(utc(2027, 1, 1), ended_at=FEB_28.start) == [JAN_31]
+def test_one_window_follows_the_end_for_what_came_late_and_is_due_when_over():
+    ended_at = utc(2026, 3, 10, 12)
+    closed = (JAN_31, FEB_28)
+
+    assert windows_due(utc(2026, 4, 30, 1, 59), closed=closed, ended_at=ended_at) == []
+    assert windows_due(utc(2026, 4, 30, 2), closed=closed, ended_at=ended_at) == [MAR_31]
+    assert windows_due(utc(2027, 1, 1), closed=(*closed, MAR_31), ended_at=ended_at) == []
+
+
+def test_a_window_that_starts_when_the_service_ends_is_the_late_one():
+    assert windows_due(utc(2027, 1, 1), ended_at=FEB_28.start) == [JAN_31, FEB_28]
     assert windows_due(utc(2027, 1, 1), ended_at=FEB_28.start + timedelta(microseconds=1)) == [
         JAN_31,
         FEB_28,
+        MAR_31,
     ]
+
+
+def test_what_ended_before_it_began_has_no_window():
     assert windows_due(utc(2027, 1, 1), ended_at=utc(2026, 1, 31)) == []
     assert windows_due(utc(2027, 1, 1), ended_at=utc(2025, 6, 1)) == []
 

@@ -48,7 +48,7 @@ def test_growth_after_200_hours_is_billed_by_the_hour(
     [invoice] = report.issued
     [line] = invoice.lines.all()
     assert (line.kind, line.amount, invoice.total) == ("usage", Decimal("8.61"), Decimal("8.61"))
-    assert line.description.endswith("average 861.11 GB")
+    assert line.description.endswith("average 861.11 GB (Attic)")
     assert [
         (segment["size_gb"], round(Decimal(segment["hours"])))
         for segment in line.charge.evidence["segments"]

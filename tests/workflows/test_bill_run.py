@@ -307,12 +307,16 @@ def test_an_ended_service_owes_its_last_usage_and_nothing_in_advance(vendor, sta
     ended = utc(2026, 11, 10, 9)
     service = make_metered(vendor, status=ServiceStatus(status), ended_at=ended)
     vendor.owes(service.pk, window(service, 1), "2.00")
-    vendor.owes(service.pk, window(service, 2), "99.00")
+    vendor.owes(service.pk, window(service, 2), "0.40")
+    vendor.owes(service.pk, window(service, 3), "99.00")
 
     assert lines(bill(service, utc(2026, 11, 10, 10, 59))) == [
         ("usage", "2026-10-01", "2026-11-01", "5.01")
     ]
     assert lines(bill(service, utc(2026, 11, 10, 11))) == [
         ("usage", "2026-11-01", "2026-12-01", "2.00")
+    ]
+    assert lines(bill(service, utc(2027, 1, 1, 2))) == [  # what came late
+        ("usage", "2026-12-01", "2027-01-01", "0.40")
     ]
     assert bill(service, utc(2027, 3, 1, 2)) is None
