@@ -109,11 +109,21 @@ def test_a_form_sent_twice_is_one_order(person: Person, backups_sandbox: Sandbox
     assert (Order.objects.count(), Service.objects.count(), Invoice.objects.count()) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("size_gb", [400, 550, 10_100])
-def test_a_size_nobody_sells_is_refused_before_anything_is_stored(person: Person, size_gb: int):
-    with pytest.raises(Exception, match="422"):
-        person.open(f"{CHOICE}{size_gb}")
+@pytest.mark.parametrize(
+    ("size_gb", "sentence"),
+    [
+        (400, "500 GB"),
+        (550, "100 GB"),
+        (10_100, "10,000 GB"),
+    ],
+)
+def test_a_size_nobody_sells_is_refused_with_the_rule_before_anything_is_stored(
+    person: Person, size_gb: int, sentence: str
+):
+    page = person.open(f"{CHOICE}{size_gb}")
 
+    [complaint] = re.findall(r'class="error".*?<span>(.*?)</span>', page, re.DOTALL)
+    assert sentence in complaint.replace("10000", "10,000")
     assert (Order.objects.count(), Service.objects.count()) == (0, 0)
 
 
