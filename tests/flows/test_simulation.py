@@ -109,7 +109,7 @@ def test_the_portals_clock_stands_at_the_end_and_runs_on(simulation: Simulation)
 def test_a_real_vendor_is_never_simulated(shop: None):
     Server.objects.filter(module_key="fusionpbx").update(base_url="https://pbx.example.net")
 
-    with pytest.raises(NotASandbox, match="PBX sandbox is not a sandbox; nothing was simulated."):
+    with pytest.raises(NotASandbox, match="PBX sandbox is not a sandbox"):
         SandboxLife()
 
 
@@ -123,5 +123,5 @@ def test_the_clock_of_a_real_portal_cannot_be_moved(db: None, settings):
 
 
 def test_no_day_at_all_is_refused(db: None):
-    with pytest.raises(CommandError, match="--days 0: at least one day."):
+    with pytest.raises(CommandError, match="--days 0: at least one day"):
         call_command("simulate", days=0)

@@ -1,116 +1,28 @@
 """The agent's SQL on PostgreSQL, against tables with the column types of five versions."""
 
-import csv
 import os
 import re
-from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from pbx.agent.backend import CallRecord, Cursor, Extension, Gateway, NotThere, Tenant, Unavailable
+from pbx.agent.backend import Cursor, Extension, Gateway, NotThere, Tenant, Unavailable
 from pbx.agent.fusionpbx_database import Database
 from pbx.agent.fusionpbx_reads import FusionPbxReads
+from tests.pbx.fusionpbx_rows import ACME, FIRST, LONG_AGO, Rows, call_record, tables_of
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.postgres
 
 VERSIONS = ("5.1.0", "5.3.0", "5.4.4", "5.5.7", "5.6.4-dev")
 SCHEMA = "a_fusionpbx"
-ACME = UUID("11111111-1111-4111-8111-111111111111")
 BETA = UUID("22222222-2222-4222-8222-222222222222")
-FIRST = UUID("33333333-3333-4333-8333-333333333333")
 SECOND = UUID("44444444-4444-4444-8444-444444444444")
 THIRD = UUID("55555555-5555-4555-8555-555555555555")
 CALLS = [UUID(int=number) for number in range(1, 6)]
-LONG_AGO = datetime(2026, 3, 10, 12, tzinfo=UTC)
-
-
-def tables_of(version):
-    """Column types by table, as that version's installer makes them."""
-    tables = defaultdict(dict)
-    with (ROOT / "tests" / "pbx" / "fusionpbx_columns.csv").open() as file:
-        for row in csv.DictReader(file):
-            if row[version]:
-                tables[row["table"]][row["column"]] = row[version]
-    return tables
-
-
-class Rows:
-    """Writes rows as FusionPBX of this version does: flags as text or as booleans."""
-
-    def __init__(self, connection, tables):
-        self.connection = connection
-        self.tables = tables
-
-    def add(self, table, **values):
-        kept = {name: value for name, value in values.items() if name in self.tables[table]}
-        for name, value in kept.items():
-            if isinstance(value, bool) and self.tables[table][name] == "text":
-                kept[name] = "true" if value else "false"
-        columns = sql.SQL(", ").join(map(sql.Identifier, kept))
-        marks = sql.SQL(", ").join(sql.Placeholder() * len(kept))
-        insert = sql.SQL("INSERT INTO {} ({}) VALUES ({})")
-        query = insert.format(sql.Identifier(table), columns, marks)
-        self.connection.execute(query, list(kept.values()))
-
-    def add_call(self, uuid, *, insert_date=LONG_AGO, **more):
-        self.add(
-            "v_xml_cdr",
-            **{
-                "xml_cdr_uuid": uuid,
-                "domain_uuid": ACME,
-                "domain_name": "acme.example",
-                "extension_uuid": FIRST,
-                "direction": "outbound",
-                "leg": "a",
-                "caller_id_name": "Front desk",
-                "caller_id_number": "1001",
-                "caller_destination": "4940123456",
-                "destination_number": "4940123456",
-                "start_epoch": 1773144000,
-                "answer_epoch": 1773144005,
-                "end_epoch": 1773144065,
-                "billsec": 60,
-                "billmsec": 60013,
-                "hangup_cause": "NORMAL_CLEARING",
-                "status": "answered",
-                "accountcode": "acme.example",
-                "insert_date": insert_date,
-                **more,
-            },
-        )
-
-
-def call_record(uuid, **more):
-    return CallRecord(
-        **{
-            "xml_cdr_uuid": uuid,
-            "domain_uuid": ACME,
-            "domain_name": "acme.example",
-            "extension_uuid": FIRST,
-            "direction": "outbound",
-            "leg": "a",
-            "caller_id_name": "Front desk",
-            "caller_id_number": "1001",
-            "caller_destination": "4940123456",
-            "destination_number": "4940123456",
-            "start_epoch": 1773144000,
-            "answer_epoch": 1773144005,
-            "end_epoch": 1773144065,
-            "billsec": 60,
-            "billmsec": 60013,
-            "hangup_cause": "NORMAL_CLEARING",
-            "status": "answered",
-            "accountcode": "acme.example",
-            "insert_date": LONG_AGO,
-            **more,
-        }
-    )
 
 
 @pytest.fixture(params=VERSIONS)
