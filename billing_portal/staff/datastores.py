@@ -118,7 +118,7 @@ class Nothing(forms.Form):
 
 class LinkForm(forms.Form):
     service = forms.IntegerField(
-        label="Service number", min_value=1, help_text="One for backup storage that has no datastore yet."
+        label="Service number", min_value=1, help_text="Backup storage that has no datastore yet."
     )
 
 
