@@ -198,7 +198,9 @@ def nudge(job: Job) -> None:
 
 def _lock(service_id: int) -> Service:
     return (
-        Service.objects.select_for_update(of=("self",)).select_related("product").get(pk=service_id)
+        Service.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("product")
+        .get(pk=service_id)
     )
 
 
@@ -279,7 +281,7 @@ def _place(service: Service) -> Server:
 def _take_room(module_key: str) -> Server:
     """The default server if it has room, else the emptiest other one, locked while we count."""
     taken = Count("placements", filter=Q(placements__removed_at__isnull=True))
-    list(Server.objects.select_for_update().filter(module_key=module_key).order_by("pk"))
+    list(Server.objects.select_for_update(no_key=True).filter(module_key=module_key).order_by("pk"))
     server = (
         Server.objects.filter(module_key=module_key, disabled=False)
         .annotate(taken=taken)
@@ -293,7 +295,7 @@ def _take_room(module_key: str) -> Server:
 
 
 def _lock_failed(job_id: int) -> Job:
-    job = Job.objects.select_for_update().get(pk=job_id)
+    job = Job.objects.select_for_update(no_key=True).get(pk=job_id)
     if job.status != Job.Status.FAILED:
         raise JobNotFailed(f"{job} is {job.status}, not failed.")
     return job

@@ -1,6 +1,6 @@
 """Writing history."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,36 @@ def record(
 
     `actor` is None for what the portal does by itself.  Never pass secrets in `details`.
     """
-    return Entry.objects.create(
+    written = entry(
+        action,
+        subject,
+        summary=summary,
+        at=at,
+        actor=actor,
+        client_id=client_id,
+        details=details,
+    )
+    written.save()
+    return written
+
+
+def record_all(entries: Iterable[Entry]) -> None:
+    """Add many lines made by `entry`, in one statement."""
+    Entry.objects.bulk_create(entries)
+
+
+def entry(
+    action: str,
+    subject: models.Model,
+    *,
+    summary: str,
+    at: datetime,
+    actor: User | None = None,
+    client_id: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Entry:
+    """A line of history as `record` adds it, not stored yet."""
+    return Entry(
         at=at,
         actor=actor,
         actor_name=actor.get_full_name()[:150] if actor else "system",

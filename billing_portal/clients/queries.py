@@ -1,11 +1,11 @@
 """Reading clients."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.contrib.auth.models import AnonymousUser
 
 from billing_portal.accounts.models import User
-from billing_portal.clients.models import Client, ClientStatus, Membership
+from billing_portal.clients.models import Client, ClientStatus, Contact, Membership
 
 
 def memberships_of(user: User | AnonymousUser) -> list[Membership]:
@@ -26,7 +26,14 @@ def client_of(memberships: Sequence[Membership], client_id: int | None) -> Clien
     return next(iter([*chosen, *(m.client for m in memberships)]), None)
 
 
-def mail_recipients(client: Client, category: str) -> list[str]:
-    """The client's address and those of its contacts that asked for this kind of mail."""
-    copies = [c.email for c in client.contacts.all() if category in c.categories]
-    return [client.email, *dict.fromkeys(e for e in copies if e != client.email)]
+def mail_copies(clients: Collection[Client], category: str) -> dict[int, list[str]]:
+    """By client: its contacts' addresses that asked for this kind of mail, each once."""
+    contacts = Contact.objects.filter(client__in=clients).order_by("name", "pk")
+    copies: dict[int, dict[str, None]] = {client.pk: {} for client in clients}
+    for contact in contacts:
+        if category in contact.categories:
+            copies[contact.client_id][contact.email] = None
+    return {
+        client.pk: [email for email in copies[client.pk] if email != client.email]
+        for client in clients
+    }

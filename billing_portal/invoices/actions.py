@@ -3,7 +3,7 @@
 Order of locks: client, then invoice, then number series.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,10 +13,11 @@ from django.db import transaction
 
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
+from billing_portal.audit.models import Entry
 from billing_portal.calc.invoice import DraftInvoice, DraftLine
 from billing_portal.calc.periods import Period, local_date
 from billing_portal.clients.models import Client
-from billing_portal.clients.notices import notify
+from billing_portal.clients.notices import Notice, notify_all
 from billing_portal.errors import PortalError
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import (
@@ -26,7 +27,7 @@ from billing_portal.invoices.models import (
     InvoiceStatus,
     UsageWindow,
 )
-from billing_portal.invoices.numbering import INVOICE_PREFIX, take_number
+from billing_portal.invoices.numbering import INVOICE_PREFIX, take_numbers
 
 
 class InvoiceNotCancellable(PortalError):
@@ -90,32 +91,34 @@ def issue(
 
     Raises IntegrityError if a line's period was billed meanwhile.
     """
+    (invoice,) = issue_all([(client, draft)], at=at, actor=actor)
+    return invoice
+
+
+def issue_all(
+    drafts: Sequence[tuple[Client, DraftInvoice]], *, at: datetime, actor: User | None = None
+) -> list[Invoice]:
+    """Issue every draft to its client, as `issue` does: all of them or none.
+
+    A few statements for all of them; the numbers follow the order of `drafts`.
+    """
+    if not drafts:
+        return []
     today = local_date(at, settings.SELLER_TIMEZONE)
     with transaction.atomic():
-        invoice = Invoice.objects.create(
-            client=client,
-            number=take_number(INVOICE_PREFIX, year=today.year),
-            currency=draft.currency,
-            issued_at=at,
-            issue_date=today,
-            due_date=today + timedelta(days=settings.PAYMENT_TERM_DAYS),
-            total=draft.total,
-            seller=_seller(),
-            buyer=_buyer(client),
+        numbers = take_numbers(INVOICE_PREFIX, year=today.year, count=len(drafts))
+        invoices = Invoice.objects.bulk_create(
+            _invoice(client, draft, number, today=today, at=at)
+            for number, (client, draft) in zip(numbers, drafts, strict=True)
         )
         InvoiceLine.objects.bulk_create(
-            _line(invoice, position, line) for position, line in enumerate(draft.lines, start=1)
+            _line(invoice, position, line)
+            for invoice, (_, draft) in zip(invoices, drafts, strict=True)
+            for position, line in enumerate(draft.lines, start=1)
         )
-        audit.record(
-            "invoice.issued",
-            invoice,
-            summary=f"Invoice {invoice.number} over {_amount(invoice.total, invoice)} issued",
-            at=at,
-            actor=actor,
-            client_id=client.pk,
-        )
-        _announce(invoice, client, at=at)
-    return invoice
+        audit.record_all(_issued_entry(invoice, at=at, actor=actor) for invoice in invoices)
+        notify_all("invoice_issued", [_notice(invoice) for invoice in invoices], at=at)
+    return invoices
 
 
 def cancel(invoice_id: int, *, reason: str, at: datetime, actor: User | None = None) -> Invoice:
@@ -125,7 +128,7 @@ def cancel(invoice_id: int, *, reason: str, at: datetime, actor: User | None = N
     Raises InvoiceNotCancellable once anything was paid or if it bills usage.
     """
     with transaction.atomic():
-        invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
+        invoice = Invoice.objects.select_for_update(no_key=True).get(pk=invoice_id)
         if invoice.status == InvoiceStatus.CANCELLED:
             return invoice
         if invoice.paid_amount or invoice.lines.filter(kind=InvoiceLine.Kind.USAGE).exists():
@@ -165,6 +168,22 @@ def printed_day(moment: date | datetime) -> date:
     if isinstance(moment, datetime):
         return local_date(moment, settings.SELLER_TIMEZONE)
     return moment
+
+
+def _invoice(
+    client: Client, draft: DraftInvoice, number: str, *, today: date, at: datetime
+) -> Invoice:
+    return Invoice(
+        client=client,
+        number=number,
+        currency=draft.currency,
+        issued_at=at,
+        issue_date=today,
+        due_date=today + timedelta(days=settings.PAYMENT_TERM_DAYS),
+        total=draft.total,
+        seller=_seller(),
+        buyer=_buyer(client),
+    )
 
 
 def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
@@ -208,14 +227,25 @@ def _buyer(client: Client) -> dict[str, str]:
     }
 
 
-def _announce(invoice: Invoice, client: Client, *, at: datetime) -> None:
+def _issued_entry(invoice: Invoice, *, at: datetime, actor: User | None) -> Entry:
+    return audit.entry(
+        "invoice.issued",
+        invoice,
+        summary=f"Invoice {invoice.number} over {_amount(invoice.total, invoice)} issued",
+        at=at,
+        actor=actor,
+        client_id=invoice.client_id,
+    )
+
+
+def _notice(invoice: Invoice) -> Notice:
     context = {
         "number": invoice.number,
         "total": _amount(invoice.total, invoice),
         "due_date": invoice.due_date.isoformat(),
         "path": f"/invoices/{invoice.pk}/",
     }
-    notify(client, "invoice_issued", key=str(invoice.pk), context=context, at=at)
+    return Notice(invoice.client, str(invoice.pk), context)
 
 
 def _amount(amount: Decimal, invoice: Invoice) -> str:

@@ -1,6 +1,6 @@
 """Reading charges and invoices."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -50,31 +50,36 @@ def lines_of(invoice: Invoice) -> QuerySet[InvoiceLine]:
     return invoice.lines.select_related("charge", "service__product").order_by("position")
 
 
-def open_charges(client_id: int, *, currency: str) -> list[ChargeItem]:
-    """Charges of a client that are on no invoice yet, in time order.
+def open_charges(currencies: Mapping[int, str]) -> dict[int, list[ChargeItem]]:
+    """Charges that are on no invoice yet, by client, in time order.
 
-    Raises CurrencyMixed if one is not in `currency`, the client's own.
+    `currencies` has the clients and the currency of each; raises CurrencyMixed if a
+    charge is in another.
     """
-    open_ones = Charge.objects.filter(service__client_id=client_id, line__isnull=True)
-    charges = list(open_ones.order_by("starts_at", "pk"))
-    for charge in charges:
-        if charge.currency != currency:
+    open_ones = Charge.objects.filter(service__client__in=currencies, line__isnull=True)
+    with_client = open_ones.annotate(client_id=F("service__client_id"))
+    found: dict[int, list[ChargeItem]] = {client_id: [] for client_id in currencies}
+    for charge in with_client.order_by("starts_at", "pk"):
+        if charge.currency != currencies[charge.client_id]:
             raise CurrencyMixed(
-                f"{charge.description} is charged in {charge.currency}, not in {currency}."
+                f"{charge.description} is charged in {charge.currency},"
+                f" not in {currencies[charge.client_id]}."
             )
-    return [
-        ChargeItem(
-            charge_id=charge.pk,
-            service_id=charge.service_id,
-            description=charge.description,
-            period=Period(charge.starts_at, charge.ends_at),
-            quantity=charge.quantity,
-            unit=charge.unit,
-            unit_price=charge.unit_price,
-            amount=charge.amount,
-        )
-        for charge in charges
-    ]
+        found[charge.client_id].append(_charge_item(charge))
+    return found
+
+
+def _charge_item(charge: Charge) -> ChargeItem:
+    return ChargeItem(
+        charge_id=charge.pk,
+        service_id=charge.service_id,
+        description=charge.description,
+        period=Period(charge.starts_at, charge.ends_at),
+        quantity=charge.quantity,
+        unit=charge.unit,
+        unit_price=charge.unit_price,
+        amount=charge.amount,
+    )
 
 
 def billed_keys(service_ids: Collection[int]) -> frozenset[BilledKey]:
@@ -87,6 +92,7 @@ def billed_keys(service_ids: Collection[int]) -> frozenset[BilledKey]:
             service_id__in=service_ids, billed=True, period_start__gte=F("service__billed_until")
         )
         .exclude(kind=InvoiceLine.Kind.USAGE)
+        .order_by()
         .values_list("service_id", "kind", "period_start")
     )
     return frozenset(lines)
@@ -95,7 +101,7 @@ def billed_keys(service_ids: Collection[int]) -> frozenset[BilledKey]:
 def closed_windows(service_ids: Collection[int]) -> dict[int, frozenset[datetime]]:
     """Starts of the windows whose usage was collected, by service."""
     found: dict[int, set[datetime]] = {service_id: set() for service_id in service_ids}
-    rows = UsageWindow.objects.filter(service_id__in=service_ids)
+    rows = UsageWindow.objects.filter(service_id__in=service_ids).order_by()
     for service_id, starts_at in rows.values_list("service_id", "starts_at"):
         found[service_id].add(starts_at)
     return {service_id: frozenset(starts) for service_id, starts in found.items()}

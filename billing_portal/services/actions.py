@@ -74,7 +74,7 @@ def move(
     Raises TransitionRefused if the transition table does not allow it.
     """
     with transaction.atomic():
-        service = Service.objects.select_for_update().get(pk=service_id)
+        service = Service.objects.select_for_update(no_key=True).get(pk=service_id)
         before = ServiceStatus(service.status)
         if before == to and not _outranks(cause, service):
             return service
@@ -120,7 +120,7 @@ def set_never_suspend_until(
 ) -> None:
     """Keep overdue invoices from suspending a service before `day`; None ends that."""
     with transaction.atomic():
-        service = Service.objects.select_for_update().get(pk=service_id)
+        service = Service.objects.select_for_update(no_key=True).get(pk=service_id)
         if service.never_suspend_until == day:
             return
         service.never_suspend_until = day
@@ -139,7 +139,7 @@ def set_never_suspend_until(
 def set_spec(service_id: int, *, spec: Mapping[str, Any], at: datetime) -> None:
     """Remember what the service should now be."""
     with transaction.atomic():
-        service = Service.objects.select_for_update().get(pk=service_id)
+        service = Service.objects.select_for_update(no_key=True).get(pk=service_id)
         if service.spec == dict(spec):
             return
         before, service.spec = service.spec, dict(spec)
@@ -172,7 +172,7 @@ def set_recurring_amount(
     if amount < 0:
         raise PriceRefused(f"A service cannot cost {amount}.")
     with transaction.atomic():
-        service = Service.objects.select_for_update().get(pk=service_id)
+        service = Service.objects.select_for_update(no_key=True).get(pk=service_id)
         before, service.recurring_amount = service.recurring_amount, amount
         if before == amount:
             return

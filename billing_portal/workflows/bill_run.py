@@ -9,6 +9,8 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -33,6 +35,8 @@ from provisioning.contract import UsageMoved, UsageSource
 
 logger = logging.getLogger(__name__)
 
+CHUNK = 50
+"""How many clients are billed in one transaction; if one of them fails, each alone."""
 TRIES = 3
 """How often a client is billed again because late records arrived in between."""
 
@@ -58,12 +62,26 @@ class Bill:
 def bill_all(at: datetime, *, dry_run: bool = False) -> BillRunReport:
     """Bill every client with something due.  A client that fails is parked; the run goes on."""
     report = BillRunReport()
-    for client_id in billing_candidates.clients_due(at).values_list("pk", flat=True):
-        try:
-            _bill_one(client_id, report, at=at, dry_run=dry_run)
-        except Exception as error:
-            logger.exception("billing client %s failed", client_id)
-            report.parked.append((Client.objects.get(pk=client_id), _sentence(error)))
+    take = _preview_chunk if dry_run else _bill_chunk
+    for client_ids in chunks_due(at):
+        take(client_ids, report, at=at)
+    return report
+
+
+def chunks_due(at: datetime) -> list[list[int]]:
+    """Ids of the clients to look at, `CHUNK` at a time; parked ones alone and last."""
+    rows = billing_candidates.clients_due(at).values_list("pk", "billing_problem")
+    sound, parked = [], []
+    for client_id, problem in rows:
+        (parked if problem else sound).append(client_id)
+    chunks = [sound[start : start + CHUNK] for start in range(0, len(sound), CHUNK)]
+    return chunks + [[client_id] for client_id in parked]
+
+
+def bill_chunk(client_ids: Sequence[int], at: datetime) -> BillRunReport:
+    """Bill these clients, in one transaction if all goes well; park those that fail."""
+    report = BillRunReport()
+    _bill_chunk(client_ids, report, at=at)
     return report
 
 
@@ -74,19 +92,10 @@ def bill_client(client_id: int, at: datetime) -> Invoice | None:
     """
     for _ in range(TRIES - 1):
         try:
-            return _bill(client_id, at=at)
+            return _only(_bill([client_id], at=at))
         except UsageMoved as moved:
             logger.info("billing client %s again: %s", client_id, moved)
-    return _bill(client_id, at=at)
-
-
-def bill_or_park(client_id: int, at: datetime) -> Invoice | None:
-    """Bill a client; if that fails, note on it why, for staff, and raise all the same."""
-    try:
-        return bill_client(client_id, at)
-    except Exception as error:
-        Client.objects.filter(pk=client_id).update(billing_problem=_sentence(error))
-        raise
+    return _only(_bill([client_id], at=at))
 
 
 def preview_client(client_id: int, at: datetime) -> DraftInvoice | None:
@@ -94,46 +103,86 @@ def preview_client(client_id: int, at: datetime) -> DraftInvoice | None:
 
     The charge ids in the draft are of rows that do not stay.
     """
+    bill = _only(_preview([client_id], at=at))
+    return bill and bill.draft
+
+
+def _bill_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: datetime) -> None:
+    try:
+        report.issued += _bill(client_ids, at=at)
+    except Exception as error:
+        logger.info("billing %s clients one by one: %r", len(client_ids), error)
+        for client_id in client_ids:
+            _bill_or_park(client_id, report, at=at)
+
+
+def _bill_or_park(client_id: int, report: BillRunReport, *, at: datetime) -> None:
+    try:
+        invoice = bill_client(client_id, at)
+    except Exception as error:
+        _park(client_id, error, report)
+        Client.objects.filter(pk=client_id).update(billing_problem=_sentence(error))
+    else:
+        report.issued += [invoice] if invoice else []
+
+
+def _preview_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: datetime) -> None:
+    try:
+        bills = _preview(client_ids, at=at)
+    except Exception as error:
+        if len(client_ids) == 1:
+            _park(client_ids[0], error, report)
+        else:
+            for client_id in client_ids:
+                _preview_chunk([client_id], report, at=at)
+    else:
+        report.drafts += [(bill.client, bill.draft) for bill in bills if bill.draft]
+
+
+def _park(client_id: int, error: Exception, report: BillRunReport) -> None:
+    """Note in the report, and in the log, that a client could not be billed."""
+    logger.error("billing client %s failed", client_id, exc_info=error)
+    report.parked.append((Client.objects.get(pk=client_id), _sentence(error)))
+
+
+def _bill(client_ids: Sequence[int], *, at: datetime) -> list[Invoice]:
+    """Issue what these clients are due: for all of them or, if one fails, for none."""
     with transaction.atomic():
-        draft = _prepare(client_id, at=at).draft
+        bills = _prepare(client_ids, at=at)
+        Client.objects.filter(pk__in=client_ids).exclude(billing_problem="").update(
+            billing_problem=""
+        )
+        due = [(bill.client, bill.draft) for bill in bills if bill.draft]
+        advance_billing.note_billed(item for bill in bills if bill.draft for item in bill.periods)
+        return invoices.issue_all(due, at=at)
+
+
+def _preview(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
+    with transaction.atomic():
+        bills = _prepare(client_ids, at=at)
         transaction.set_rollback(True)
-    return draft
+    return bills
 
 
-def _bill_one(client_id: int, report: BillRunReport, *, at: datetime, dry_run: bool) -> None:
-    if dry_run:
-        if draft := preview_client(client_id, at):
-            report.drafts.append((Client.objects.get(pk=client_id), draft))
-    elif invoice := bill_or_park(client_id, at):
-        report.issued.append(invoice)
-
-
-def _bill(client_id: int, *, at: datetime) -> Invoice | None:
-    with transaction.atomic():
-        bill = _prepare(client_id, at=at)
-        if bill.client.billing_problem:
-            Client.objects.filter(pk=client_id).update(billing_problem="")
-        if bill.draft is None:
-            return None
-        advance_billing.note_billed(bill.periods)
-        return invoices.issue(bill.client, bill.draft, at=at)
-
-
-def _prepare(client_id: int, *, at: datetime) -> Bill:
-    """Lock the client, write the charges of every window that is due, and draft the invoice."""
-    client = Client.objects.select_for_update().get(pk=client_id)
-    services = billing_candidates.services_due(client_id)
-    closed = [_charge(service, window, at=at) for service, window in _windows_due(services, at=at)]
+def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
+    """Lock the clients, write the charges of every window that is due, and draft invoices."""
+    locked = Client.objects.select_for_update(no_key=True).filter(pk__in=client_ids)
+    clients = list(locked.order_by("pk"))
+    services = billing_candidates.services_due(client_ids)
+    every = list(chain.from_iterable(services.values()))
+    closed = [_charge(service, window, at=at) for service, window in _windows_due(every, at=at)]
     invoices.close_windows(closed, at=at)
-    periods = _periods_due(client, services, at=at)
-    draft = draft_invoice(
-        currency=client.currency,
-        recurring=periods,
-        charges=billed.open_charges(client_id, currency=client.currency),
-        billed=billed.billed_keys([service.pk for service in services]),
-    )
-    # Nobody is asked for an invoice of 0.00 or less; its charges wait for the next one.
-    return Bill(client, draft if draft and draft.total > 0 else None, periods)
+    charges = billed.open_charges({client.pk: client.currency for client in clients})
+    done = billed.billed_keys([service.pk for service in every])
+    bills = []
+    for client in clients:
+        periods = _periods_due(client, services[client.pk], at=at)
+        draft = draft_invoice(
+            currency=client.currency, recurring=periods, charges=charges[client.pk], billed=done
+        )
+        # Nobody is asked for an invoice of 0.00 or less; its charges wait for the next one.
+        bills.append(Bill(client, draft if draft and draft.total > 0 else None, periods))
+    return bills
 
 
 def _windows_due(services: Iterable[Service], *, at: datetime) -> Iterator[tuple[Service, Period]]:
@@ -224,3 +273,10 @@ def _meter(service: Service) -> type[UsageSource] | None:
 
 def _sentence(error: Exception) -> str:
     return str(error) if isinstance(error, PortalError) else f"our bug: {error!r}"
+
+
+T = TypeVar("T")
+
+
+def _only(found: Sequence[T]) -> T | None:
+    return found[0] if found else None

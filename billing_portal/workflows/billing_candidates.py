@@ -1,5 +1,6 @@
 """Whom a bill run should look at.  May name one too many, never one too few."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -33,15 +34,19 @@ def clients_due(at: datetime) -> QuerySet[Client]:
     return Client.objects.filter(due).order_by("pk")
 
 
-def services_due(client_id: int) -> list[Service]:
-    """The client's services that may owe something: running ones, and ended ones with usage."""
+def services_due(client_ids: Collection[int]) -> dict[int, list[Service]]:
+    """By client: services that may owe something, running ones and ended ones with usage."""
     running = Q(status__in=billable_statuses())
-    ended = _metered().filter(_HAS_OPEN_WINDOW, client_id=client_id, ended_at__isnull=False)
-    return list(
-        Service.objects.filter(running | Q(pk__in=ended.values("pk")), client_id=client_id)
+    ended = _metered().filter(_HAS_OPEN_WINDOW, client__in=client_ids, ended_at__isnull=False)
+    services = (
+        Service.objects.filter(running | Q(pk__in=ended.values("pk")), client__in=client_ids)
         .select_related("product")
         .order_by("pk")
     )
+    found: dict[int, list[Service]] = {client_id: [] for client_id in client_ids}
+    for service in services:
+        found[service.client_id].append(service)
+    return found
 
 
 def _advance_due(at: datetime) -> QuerySet[Service]:

@@ -27,7 +27,7 @@ def cancel_order(order_id: int, *, reason: str, at: datetime, actor: User | None
     Raises OrderNotCancellable once a service started, InvoiceNotCancellable once paid.
     """
     with transaction.atomic():
-        order = Order.objects.select_for_update().get(pk=order_id)
+        order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
         if order.status == Order.Status.CANCELLED:
             return order
         # The invoice first: a payment locks it before it starts the services.

@@ -36,7 +36,7 @@ def record_payment(
     """
     with transaction.atomic():
         invoice = (
-            Invoice.objects.select_for_update(of=("self",))
+            Invoice.objects.select_for_update(of=("self",), no_key=True)
             .select_related("client")
             .get(pk=invoice_id)
         )

@@ -76,7 +76,7 @@ def place_order(
     _check_payment_method(payment_method)
     with transaction.atomic():
         # The client's lock makes a second click wait here until the first order is stored.
-        locked = Client.objects.select_for_update().get(pk=client.pk)
+        locked = Client.objects.select_for_update(no_key=True).get(pk=client.pk)
         if known := Order.objects.filter(submission_key=submission_key).first():
             return _own(known, client)
         if locked.status == ClientStatus.CLOSED:

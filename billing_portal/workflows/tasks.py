@@ -6,20 +6,20 @@ from django.conf import settings
 from billing_portal.calc.periods import local_date
 from billing_portal.clock.reading import now
 from billing_portal.workflows import bill_run as billing
-from billing_portal.workflows import billing_candidates, daily
+from billing_portal.workflows import daily
 
 
 @shared_task(acks_late=True, ignore_result=True)
 def bill_run() -> None:
-    """Queue one billing task per client with something due."""
-    for client_id in billing_candidates.clients_due(now()).values_list("pk", flat=True):
-        bill_client.delay(client_id=client_id)
+    """Queue one billing task for every few clients with something due."""
+    for client_ids in billing.chunks_due(now()):
+        bill_clients.delay(client_ids=client_ids)
 
 
 @shared_task(acks_late=True, ignore_result=True)
-def bill_client(*, client_id: int) -> None:
-    """Bill one client.  Harmless if delivered twice; a failure parks the client for staff."""
-    billing.bill_or_park(client_id, now())
+def bill_clients(*, client_ids: list[int]) -> None:
+    """Bill some clients.  Harmless if delivered twice; one that fails is parked for staff."""
+    billing.bill_chunk(client_ids, now())
 
 
 @shared_task(acks_late=True, ignore_result=True)

@@ -4,7 +4,7 @@ import pytest
 
 from billing_portal.clients.models import ClientStatus, Contact, Membership, Permission
 from billing_portal.clients.notices import notify
-from billing_portal.clients.queries import client_of, mail_recipients, memberships_of
+from billing_portal.clients.queries import client_of, mail_copies, memberships_of
 from tests.factories import AT, make_client, make_user
 
 pytestmark = pytest.mark.django_db
@@ -22,12 +22,13 @@ def test_contacts_get_copies_of_the_kinds_they_asked_for():
     add_contact(client, "admin@example.org", "services", "invoices")
     add_contact(client, "nobody@example.org")
 
-    assert mail_recipients(client, "invoices") == [
-        "ann@example.org",
-        "admin@example.org",
-        "bill@example.org",
-    ]
-    assert mail_recipients(client, "services") == ["ann@example.org", "admin@example.org"]
+    other = make_client()
+
+    assert mail_copies([client, other], "invoices") == {
+        client.pk: ["admin@example.org", "bill@example.org"],
+        other.pk: [],
+    }
+    assert mail_copies([client], "services") == {client.pk: ["admin@example.org"]}
 
 
 def test_nobody_gets_two_copies():
@@ -36,7 +37,7 @@ def test_nobody_gets_two_copies():
         add_contact(client, "bill@example.org", "invoices")
     add_contact(client, "ann@example.org", "invoices")
 
-    assert mail_recipients(client, "invoices") == ["ann@example.org", "bill@example.org"]
+    assert mail_copies([client], "invoices") == {client.pk: ["bill@example.org"]}
 
 
 def test_a_notice_greets_the_client_and_is_noted_with_it():

@@ -87,7 +87,7 @@ def test_open_charges_are_those_on_no_invoice_in_time_order(client):
     make_invoice(client, charges=[make_charge(service)])
     make_charge(make_service())
 
-    found = queries.open_charges(client.pk, currency="EUR")
+    found = queries.open_charges({client.pk: "EUR"})[client.pk]
 
     assert [item.charge_id for item in found] == [november.pk, december.pk]
     assert (found[0].service_id, found[0].amount, found[0].unit) == (
@@ -104,7 +104,7 @@ def test_charges_in_another_currency_are_not_passed_off_as_ours(client):
     with pytest.raises(
         queries.CurrencyMixed, match="Backup storage in November is charged in USD, not in EUR"
     ):
-        queries.open_charges(client.pk, currency="EUR")
+        queries.open_charges({client.pk: "EUR"})
 
 
 def test_billed_keys_prove_what_the_service_row_may_have_lost(client):

@@ -334,31 +334,35 @@ def test_a_moment_must_be_one(at, clock):
 # --- The tasks ----------------------------------------------------------------------------
 
 
-def test_the_hourly_task_sends_one_task_per_client(vendor, clock, sent_tasks):
-    services = [make_metered(vendor) for _ in range(2)]
+def test_the_hourly_task_sends_a_task_for_every_few_clients(vendor, clock, sent_tasks, monkeypatch):
+    monkeypatch.setattr(bill_run, "CHUNK", 2)
+    services = [make_metered(vendor) for _ in range(4)]
     make_client()
+    first, parked, *rest = [service.client_id for service in services]
+    Client.objects.filter(pk=parked).update(billing_problem="was broken")
 
     tasks.bill_run()
 
     assert sent_tasks == [
-        SentTask("billing_portal.workflows.tasks.bill_client", {"client_id": service.client_id})
-        for service in services
+        SentTask("billing_portal.workflows.tasks.bill_clients", {"client_ids": ids})
+        for ids in ([first, rest[0]], [rest[1]], [parked])
     ]
 
 
-def test_a_clients_task_bills_it_once(vendor, clock):
-    service = make_metered(vendor)
+def test_a_task_bills_its_clients_once(vendor, clock):
+    ids = [make_metered(vendor).client_id for _ in range(2)]
 
-    tasks.bill_client(client_id=service.client_id)
-    tasks.bill_client(client_id=service.client_id)
+    tasks.bill_clients(client_ids=ids)
+    tasks.bill_clients(client_ids=ids)
 
-    assert totals() == [("INV-2026-00001", "34.96")]
+    assert totals() == [("INV-2026-00001", "34.96"), ("INV-2026-00002", "34.96")]
 
 
-def test_a_clients_task_parks_it_and_does_not_hide_the_failure(vendor, clock):
-    service = make_metered(vendor, currency="USD")
+def test_a_task_parks_a_client_that_fails_and_bills_the_others(vendor, clock, caplog):
+    bad, good = make_metered(vendor, currency="USD"), make_metered(vendor)
 
-    with pytest.raises(bill_run.billed.CurrencyMixed):
-        tasks.bill_client(client_id=service.client_id)
+    tasks.bill_clients(client_ids=[bad.client_id, good.client_id])
 
-    assert problem(service.client) == f"Box #{service.pk} is priced in USD, not in EUR."
+    assert problem(bad.client) == f"Box #{bad.pk} is priced in USD, not in EUR."
+    assert [invoice.client for invoice in Invoice.objects.all()] == [good.client]
+    assert f"billing client {bad.client_id} failed" in caplog.text

@@ -49,7 +49,7 @@ def test_nothing_stays_of_a_run_that_fails(vendor, monkeypatch):
         raise RuntimeError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bill_run.invoices, "notify", fail)
+        patch.setattr(bill_run.invoices, "notify_all", fail)
         with pytest.raises(RuntimeError):
             bill(service)
 
@@ -63,15 +63,15 @@ def test_nothing_stays_of_a_run_that_fails(vendor, monkeypatch):
 
 def test_numbers_have_no_gap_after_a_failure_in_between(vendor, monkeypatch):
     services = [make_metered(vendor) for _ in range(3)]
-    real = bill_run.invoices.notify
+    real = bill_run.invoices.notify_all
 
-    def fail_for_the_second(client, *args, **kwargs):
-        if client.pk == services[1].client_id:
+    def fail_for_the_second(template, notices, **kwargs):
+        if services[1].client in [notice.client for notice in notices]:
             raise RuntimeError("disk full")
-        return real(client, *args, **kwargs)
+        return real(template, notices, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bill_run.invoices, "notify", fail_for_the_second)
+        patch.setattr(bill_run.invoices, "notify_all", fail_for_the_second)
         bill_run.bill_all(DUE)
     bill_run.bill_all(DUE)
 
@@ -121,4 +121,4 @@ def test_a_charge_in_another_currency_is_not_added_up(vendor):
         bill(service)
 
     assert (Invoice.objects.count(), Charge.objects.count()) == (0, 0)
-    assert Client.objects.get().billing_problem == ""  # only `bill_or_park` parks
+    assert Client.objects.get().billing_problem == ""  # only a run parks
