@@ -47,9 +47,14 @@ class SandboxLife:
         for control in self._controls():
             control.reset()
 
-    def set_clocks(self, at: datetime) -> None:
-        """Bring every sandbox to `at`; what was planned until then happens."""
-        for control in self._controls():
+    def set_backup_clocks(self, at: datetime) -> None:
+        """Bring every backup account to `at`; what was planned until then happens."""
+        for control in self._backups.values():
+            control.set_clock(at)
+
+    def set_pbx_clocks(self, at: datetime) -> None:
+        """Bring every PBX to `at`; the calls that ended by then show up."""
+        for control in self._pbx.values():
             control.set_clock(at)
 
     def _controls(self) -> list[BackupsControl | PbxControl]:
