@@ -56,10 +56,10 @@ def link(datastore_id: int, service_id: int, *, at: datetime, actor: User | None
     Raises NotLinkable, as a sentence, if one of them is taken or gone.
     """
     with transaction.atomic():
-        service = Service.objects.select_for_update(of=("self",)).get(pk=service_id)
+        service = Service.objects.select_for_update(of=("self",), no_key=True).get(pk=service_id)
         server_id = Datastore.objects.values_list("server_id", flat=True).get(pk=datastore_id)
-        Server.objects.select_for_update().get(pk=server_id)
-        row = Datastore.objects.select_for_update().get(pk=datastore_id)
+        Server.objects.select_for_update(no_key=True).get(pk=server_id)
+        row = Datastore.objects.select_for_update(no_key=True).get(pk=datastore_id)
         if row.service_id == service.pk and _is_placed(service, row):
             return service
         _refuse(row, service)
@@ -93,7 +93,7 @@ def link(datastore_id: int, service_id: int, *, at: datetime, actor: User | None
 def ignore(datastore_id: int, *, reason: str, at: datetime, actor: User | None) -> Datastore:
     """Say that what is odd about a datastore is all right; it is no longer reported."""
     with transaction.atomic():
-        row = Datastore.objects.select_for_update().get(pk=datastore_id)
+        row = Datastore.objects.select_for_update(no_key=True).get(pk=datastore_id)
         row.ignored_at, row.ignored_reason = at, reason[:200]
         row.save(update_fields=["ignored_at", "ignored_reason"])
         _note(row, "ignored", f"ignored: {reason}", at=at, actor=actor)
@@ -103,7 +103,7 @@ def ignore(datastore_id: int, *, reason: str, at: datetime, actor: User | None) 
 def heed(datastore_id: int, *, at: datetime, actor: User | None) -> Datastore:
     """Report again what is odd about a datastore."""
     with transaction.atomic():
-        row = Datastore.objects.select_for_update().get(pk=datastore_id)
+        row = Datastore.objects.select_for_update(no_key=True).get(pk=datastore_id)
         if row.ignored_at:
             row.ignored_at, row.ignored_reason = None, ""
             row.save(update_fields=["ignored_at", "ignored_reason"])

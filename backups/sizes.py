@@ -99,7 +99,7 @@ def record(look: Look) -> Recorded:
     of a batch.
     """
     with transaction.atomic():
-        Server.objects.select_for_update().get(pk=look.server_id)
+        Server.objects.select_for_update(no_key=True).get(pk=look.server_id)
         rows = {row.remote_id: row for row in _locked(server_id=look.server_id)}
         untouched = {
             remote_id: row
@@ -124,7 +124,7 @@ def record_job(server_id: int, service_id: int, seen: Observation, *, at: dateti
     A change the job itself made has the job's moment.
     """
     with transaction.atomic():
-        Server.objects.select_for_update().get(pk=server_id)
+        Server.objects.select_for_update(no_key=True).get(pk=server_id)
         row = _locked(server_id=server_id, remote_id=seen.remote_id).first()
         if row is None:
             row = new_datastore(server_id, seen, at=at)
@@ -144,7 +144,7 @@ def record_job(server_id: int, service_id: int, seen: Observation, *, at: dateti
 def record_removal(server_id: int, remote_id: str, *, at: datetime) -> None:
     """Record that we deleted a datastore at `at`.  One never seen leaves no trace."""
     with transaction.atomic():
-        Server.objects.select_for_update().get(pk=server_id)
+        Server.objects.select_for_update(no_key=True).get(pk=server_id)
         row = _locked(server_id=server_id, remote_id=remote_id, deleted_at__isnull=True).first()
         if row is None:
             return
@@ -159,7 +159,7 @@ def record_removal(server_id: int, remote_id: str, *, at: datetime) -> None:
 
 def _locked(**filters: Any) -> QuerySet[Datastore]:
     """Datastores nobody else may change or charge until the transaction ends."""
-    return Datastore.objects.select_for_update().filter(**filters).order_by("pk")
+    return Datastore.objects.select_for_update(no_key=True).filter(**filters).order_by("pk")
 
 
 def _rescale_log(source: SizeSource, row: Datastore, *, at: datetime) -> Sequence[Rescale]:

@@ -89,7 +89,11 @@ def usage_charged(service_id: int, usage: Usage, *, charge_id: int) -> None:
 
     Raises UsageMoved if they changed since they were collected.
     """
-    datastores = Datastore.objects.select_for_update().filter(service_id=service_id).order_by("pk")
+    datastores = (
+        Datastore.objects.select_for_update(no_key=True)
+        .filter(service_id=service_id)
+        .order_by("pk")
+    )
     ids = [row.pk for row in datastores]
     if usage.metric == corrections.METRIC:
         corrections.mark(service_id, usage, agreed_price(service_id), charge_id=charge_id)

@@ -185,7 +185,7 @@ def _tenants(server: Server, calls: Iterable[RemoteCall]) -> dict[str, Tenant]:
 
 def _locked_tenants(server: Server, remote_ids: Iterable[str]) -> dict[str, Tenant]:
     tenants = (
-        Tenant.objects.select_for_update(of=("self",))
+        Tenant.objects.select_for_update(of=("self",), no_key=True)
         .filter(server=server, remote_id__in=list(remote_ids))
         .select_related("service__product")
         .order_by("pk")
@@ -204,7 +204,7 @@ def _move_watermark(server: Server, page: CallPage) -> None:
 
     A clock that was set back takes the watermark with it.
     """
-    cursor = CallCursor.objects.select_for_update().get(pk=server.pk)
+    cursor = CallCursor.objects.select_for_update(no_key=True).get(pk=server.pk)
     newest = max((call.inserted_at for call in page.calls), default=cursor.watermark)
     if newest is None:
         return

@@ -84,7 +84,7 @@ def adopt(tenant: Tenant) -> int:
 def _batch(calls: QuerySet[Call], *, after: int) -> list[Call]:
     """The next calls by primary key, locked."""
     following = calls.filter(pk__gt=after).select_related("service__product").order_by("pk")
-    return list(following.select_for_update(of=("self",))[:BATCH])
+    return list(following.select_for_update(of=("self",), no_key=True)[:BATCH])
 
 
 def _price(call: Call, book: TariffBook) -> None:

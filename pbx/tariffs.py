@@ -81,7 +81,7 @@ def replace(
     """
     _check(currency, rates)
     with transaction.atomic():
-        tariff, _ = Tariff.objects.select_for_update().get_or_create(
+        tariff, _ = Tariff.objects.select_for_update(no_key=True).get_or_create(
             slug=slug, currency=currency, defaults={"name": name, "imported_at": at}
         )
         change = compare(slug, currency, rates)

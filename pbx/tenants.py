@@ -19,7 +19,7 @@ def note(server_id: int, service_id: int, state: RemoteState, *, at: datetime) -
     """
     with transaction.atomic():
         tenant, _ = Tenant.objects.get_or_create(server_id=server_id, remote_id=state.remote_id)
-        tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         is_new_owner = tenant.service_id != service_id
         tenant.service_id, tenant.domain, tenant.removed_at = service_id, state.name, None
         tenant.save()

@@ -24,6 +24,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from billing_portal.errors import PortalError
+from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
 from provisioning import outcomes, registry
 from provisioning.contract import (
@@ -182,6 +183,8 @@ def _hold(job: Job, token: str, *, at: datetime, started_s: float) -> None:
 
 def _succeed(job: Job, token: str, state: RemoteState | None, *, at: datetime) -> None:
     with transaction.atomic():
+        # First the service, then what the module keeps of it, as billing locks them.
+        Service.objects.select_for_update(no_key=True).get(pk=job.service_id)
         _close(job, token, {"status": Job.Status.DONE, "finished_at": at, "last_error": ""})
         outcomes.apply(job, state, at=at)
 

@@ -3,6 +3,8 @@
 For every client: close the usage windows that ended, turn their usage into charges, add
 the periods due in advance, and issue what the draft says.  All of it is one transaction
 under the client's lock, so running twice, or four times at once, bills once.
+
+Order of locks: client, then service, then a module's own rows, then number series.
 """
 
 import logging
@@ -165,7 +167,7 @@ def _preview(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
 
 
 def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
-    """Lock the clients, write the charges of every window that is due, and draft invoices."""
+    """Lock clients and services, write the charges of every window due, and draft invoices."""
     locked = Client.objects.select_for_update(no_key=True).filter(pk__in=client_ids)
     clients = list(locked.order_by("pk"))
     services = billing_candidates.services_due(client_ids)

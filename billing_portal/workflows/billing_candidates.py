@@ -35,11 +35,15 @@ def clients_due(at: datetime) -> QuerySet[Client]:
 
 
 def services_due(client_ids: Collection[int]) -> dict[int, list[Service]]:
-    """By client: services that may owe something, running ones and ended ones with usage."""
+    """By client: services that may owe something, running ones and ended ones with usage.
+
+    Locked, so that none starts or ends while it is billed.
+    """
     running = Q(status__in=billable_statuses())
     ended = _metered().filter(_HAS_OPEN_WINDOW, client__in=client_ids, ended_at__isnull=False)
     services = (
-        Service.objects.filter(running | Q(pk__in=ended.values("pk")), client__in=client_ids)
+        Service.objects.select_for_update(of=("self",), no_key=True)
+        .filter(running | Q(pk__in=ended.values("pk")), client__in=client_ids)
         .select_related("product")
         .order_by("pk")
     )

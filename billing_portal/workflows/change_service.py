@@ -160,7 +160,7 @@ def can_suspend(service_id: int) -> bool:
 
 
 def _is_suspended(service_id: int) -> bool:
-    service = Service.objects.select_for_update().get(pk=service_id)
+    service = Service.objects.select_for_update(no_key=True).get(pk=service_id)
     return service.status == ServiceStatus.SUSPENDED
 
 

@@ -49,7 +49,9 @@ def remind(invoice_id: int, on: BusinessDay) -> Deed | None:
     None if there is nothing to do any more: it was paid meanwhile, or the step was taken.
     """
     invoice = (
-        Invoice.objects.select_for_update(of=("self",)).select_related("client").get(pk=invoice_id)
+        Invoice.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("client")
+        .get(pk=invoice_id)
     )
     step = step_reached(invoice, on.day, on.rules)
     if step is None or invoice.status != InvoiceStatus.UNPAID or _is_taken(invoice, step):

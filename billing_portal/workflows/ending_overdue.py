@@ -59,7 +59,7 @@ def end(service_id: int, on: BusinessDay) -> Deed | None:
     plan = planned_termination(service_id)
     invoice = _lock_invoice(service_id, plan, on)
     service = (
-        Service.objects.select_for_update(of=("self",))
+        Service.objects.select_for_update(of=("self",), no_key=True)
         .select_related("client", "product")
         .get(pk=service_id)
     )
@@ -84,10 +84,12 @@ def _lock_invoice(
 ) -> Invoice | None:
     """The invoice the deletion is for, locked so that no payment comes in between."""
     if plan:
-        return Invoice.objects.select_for_update().get(pk=plan.invoice_id)
+        return Invoice.objects.select_for_update(no_key=True).get(pk=plan.invoice_id)
     lines = InvoiceLine.objects.filter(service=service_id, invoice__in=_long_overdue(on))
     oldest = lines.order_by("invoice__due_date", "invoice_id").first()
-    return Invoice.objects.select_for_update().get(pk=oldest.invoice_id) if oldest else None
+    return (
+        Invoice.objects.select_for_update(no_key=True).get(pk=oldest.invoice_id) if oldest else None
+    )
 
 
 def _still_applies(service: Service, invoice: Invoice, on: BusinessDay) -> bool:

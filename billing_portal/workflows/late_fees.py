@@ -53,9 +53,11 @@ def invoices_to_charge(on: BusinessDay) -> list[int]:
 def charge(invoice_id: int, on: BusinessDay) -> Deed | None:
     """Charge the fee of one invoice, in the caller's transaction; None if it was paid meanwhile."""
     # The client first: charges are written under its lock.
-    Client.objects.select_for_update(of=("self",)).get(invoices=invoice_id)
+    Client.objects.select_for_update(of=("self",), no_key=True).get(invoices=invoice_id)
     invoice = (
-        Invoice.objects.select_for_update(of=("self",)).select_related("client").get(pk=invoice_id)
+        Invoice.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("client")
+        .get(pk=invoice_id)
     )
     fee = fee_of(invoice.balance, on.rules, currency=invoice.currency)
     if invoice.status != InvoiceStatus.UNPAID or not fee:

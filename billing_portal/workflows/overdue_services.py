@@ -53,7 +53,7 @@ def suspend(service_id: int, on: BusinessDay) -> Deed | None:
     line = _overdue_lines(_limit(on)).filter(service=service_id).order_by("invoice_id").first()
     if line is None:
         return None
-    invoice = Invoice.objects.select_for_update().get(pk=line.invoice_id)
+    invoice = Invoice.objects.select_for_update(no_key=True).get(pk=line.invoice_id)
     if invoice.status != InvoiceStatus.UNPAID:
         return None
     reason = f"invoice {invoice.number} has been due since {invoice.due_date.isoformat()}"
@@ -81,7 +81,7 @@ def services_to_unsuspend(on: BusinessDay) -> list[int]:
 
 def unsuspend(service_id: int, on: BusinessDay) -> Deed | None:
     """Bring a service back if nothing of it is overdue, in the caller's transaction."""
-    Service.objects.select_for_update().get(pk=service_id)
+    Service.objects.select_for_update(no_key=True).get(pk=service_id)
     service = _liftable(on.today).filter(pk=service_id).first()
     if service is None:
         return None

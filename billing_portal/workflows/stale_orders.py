@@ -42,8 +42,12 @@ def cancel(order_id: int, on: BusinessDay) -> Deed | None:
 
     In the caller's transaction.  Raises OrderNotCancellable if it was started by hand.
     """
-    order = Order.objects.select_for_update(of=("self",)).select_related("client").get(pk=order_id)
-    invoice = Invoice.objects.select_for_update().get(order=order)
+    order = (
+        Order.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("client")
+        .get(pk=order_id)
+    )
+    invoice = Invoice.objects.select_for_update(no_key=True).get(order=order)
     unpaid = invoice.status == InvoiceStatus.UNPAID and not invoice.paid_amount
     if order.status != Order.Status.PLACED or not unpaid:
         return None

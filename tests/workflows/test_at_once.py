@@ -5,8 +5,10 @@ PostgreSQL locks rows, SQLite the whole database (`IMMEDIATE`); neither may show
 
 from collections import Counter
 from decimal import Decimal
+from threading import Event
 
 import pytest
+from django.db import transaction
 
 from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine, UsageWindow
@@ -14,13 +16,13 @@ from billing_portal.orders.models import Order
 from billing_portal.payments.actions import PaymentRefused
 from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
 from billing_portal.services.models import Service
-from billing_portal.workflows import bill_run
+from billing_portal.workflows import bill_run, invoice_paid
 from billing_portal.workflows.cancel_order import cancel_order
 from billing_portal.workflows.invoice_paid import apply_webhook, record_payment
 from billing_portal.workflows.place_order import OrderRequest, place_order
 from provisioning.models import Job, Placement
 from tests.factories import AT, make_client, make_invoice, make_product, make_server, utc
-from tests.threads import at_once, failures
+from tests.threads import TIMEOUT_S, at_once, failures
 from tests.workflows.billing import make_metered, totals
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -222,6 +224,34 @@ def test_an_order_is_either_paid_or_cancelled(invoice, attempt):
         [],
         ["InvoiceNotCancellable"],
     ]
+
+
+@pytest.mark.postgres
+def test_a_payment_does_not_wait_for_whoever_locked_the_client(invoice, monkeypatch):
+    """Late fees lock client, then invoice; a payment locks the invoice, then names the client."""
+    client_is_locked, invoice_is_locked = Event(), Event()
+    real = invoice_paid.payments.receive
+
+    def receive(*args, **kwargs):
+        invoice_is_locked.set()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(invoice_paid.payments, "receive", receive)
+
+    def lock_client_then_invoice():
+        with transaction.atomic():
+            Client.objects.select_for_update(no_key=True).get(pk=invoice.client_id)
+            client_is_locked.set()
+            invoice_is_locked.wait(TIMEOUT_S)
+            return Invoice.objects.select_for_update(no_key=True).get(pk=invoice.pk).status
+
+    def pay_then():
+        client_is_locked.wait(TIMEOUT_S)
+        return pay(invoice)
+
+    seen, paid = at_once(lock_client_then_invoice, pay_then)
+
+    assert (seen, paid) == ("paid", Transaction.objects.get())
 
 
 # --- Everything at once -------------------------------------------------------------------
