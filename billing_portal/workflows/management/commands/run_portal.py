@@ -57,7 +57,6 @@ class Command(BaseCommand):
                 # Ports first: a taken one comes to light before anything is set up.
                 server = embedded.bind_web(WSGIHandler(), port=port)
                 if not no_sandboxes:
-                    _forget_unfinished_sandboxes()
                     parts.enter_context(embedded.sandboxes())
                 self._set_up(demo=settings.DEMO and not empty)
                 worker = parts.enter_context(embedded.worker(current_app))
@@ -96,13 +95,13 @@ class Command(BaseCommand):
                 ("Backups sandbox", settings.SANDBOX_BACKUPS_URL),
                 ("PBX sandbox", settings.SANDBOX_PBX_URL),
             ]
-        if User.objects.filter(email=demo_cast.ADMIN_EMAIL).exists():
-            rows.append(("Staff log-in", demo_cast.ADMIN_EMAIL))
-            rows += [("Client log-in", f"{c.email}  ({c.name})") for c in demo_cast.DEMO.customers]
-            rows.append(("Password of all", demo_cast.PASSWORD))
         self.stdout.write("\nThe portal is ready.  Ctrl-C stops it.\n")
         for label, value in rows:
             self.stdout.write(f"  {label:<17}{value}")
+        if User.objects.filter(email=demo_cast.ADMIN_EMAIL).exists():
+            self.stdout.write("\nLog in as\n")
+            for who, email, password in demo_cast.LOGINS:
+                self.stdout.write(f"  {email:<26}{password:<19}{who}")
         self.stdout.write(f"\nEverything it keeps is in {settings.DATA_DIR}; mails are in mail/.\n")
         self.stdout.flush()
 
@@ -116,10 +115,3 @@ class Command(BaseCommand):
 def _unfinished_demo() -> Path:
     """A file that exists while the demo's past is played: if it is found, that was broken off."""
     return Path(settings.DATA_DIR) / "demo-unfinished"
-
-
-def _forget_unfinished_sandboxes() -> None:
-    """A demo that starts over must not find what the first attempt bought."""
-    if _unfinished_demo().exists():
-        for state in Path(settings.DATA_DIR).glob("sandbox-*.json"):
-            state.unlink()
