@@ -4,6 +4,7 @@ Order of locks: client, then invoice, then number series.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,43 +35,42 @@ class InvoiceNotCancellable(PortalError):
     """The invoice was paid, or holds usage, and needs a credit note instead."""
 
 
-def add_charge(
-    *,
-    key: str,
-    service_id: int,
-    metric: str,
-    description: str,
-    period: Period,
-    quantity: Decimal,
-    unit: str,
-    unit_price: Decimal | None,
-    amount: Decimal,
-    currency: str,
-    evidence: Mapping[str, Any],
-    at: datetime,
-) -> Charge:
-    """Note what a service owes for a period.  The same `key` returns the same charge.
+@dataclass(frozen=True, slots=True)
+class NewCharge:
+    """What a service owes for a period.  `amount` is rounded to the currency's minor unit.
 
-    `amount` is already rounded to the currency's minor unit.  The caller holds the
-    client's lock.
+    `key` makes it once.
     """
-    if charge := Charge.objects.filter(key=key).first():
-        return charge
-    return Charge.objects.create(
-        key=key,
-        service_id=service_id,
-        metric=metric,
-        description=description[:300],
-        starts_at=period.start,
-        ends_at=period.end,
-        quantity=quantity,
-        unit=unit,
-        unit_price=unit_price,
-        amount=amount,
-        currency=currency,
-        evidence=dict(evidence),
-        created_at=at,
-    )
+
+    key: str
+    service_id: int
+    metric: str
+    description: str
+    period: Period
+    quantity: Decimal
+    unit: str
+    unit_price: Decimal | None
+    amount: Decimal
+    currency: str
+    evidence: Mapping[str, Any]
+
+
+def add_charge(charge: NewCharge, *, at: datetime) -> Charge:
+    """Note a charge for the next invoice.  The same key returns the same charge.
+
+    The caller holds the client's lock.
+    """
+    (added,) = add_charges([charge], at=at)
+    return added
+
+
+def add_charges(charges: Sequence[NewCharge], *, at: datetime) -> list[Charge]:
+    """Note every charge, as `add_charge` does, in two statements; their keys differ."""
+    keys = [charge.key for charge in charges]
+    known = {charge.key: charge for charge in Charge.objects.filter(key__in=keys)}
+    fresh = [_charge(charge, at=at) for charge in charges if charge.key not in known]
+    known |= {charge.key: charge for charge in Charge.objects.bulk_create(fresh)}
+    return [known[key] for key in keys]
 
 
 def close_windows(windows: Iterable[tuple[int, Period]], *, at: datetime) -> None:
@@ -168,6 +168,24 @@ def printed_day(moment: date | datetime) -> date:
     if isinstance(moment, datetime):
         return local_date(moment, settings.SELLER_TIMEZONE)
     return moment
+
+
+def _charge(charge: NewCharge, *, at: datetime) -> Charge:
+    return Charge(
+        key=charge.key,
+        service_id=charge.service_id,
+        metric=charge.metric,
+        description=charge.description[:300],
+        starts_at=charge.period.start,
+        ends_at=charge.period.end,
+        quantity=charge.quantity,
+        unit=charge.unit,
+        unit_price=charge.unit_price,
+        amount=charge.amount,
+        currency=charge.currency,
+        evidence=dict(charge.evidence),
+        created_at=at,
+    )
 
 
 def _invoice(

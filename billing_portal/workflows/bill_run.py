@@ -8,22 +8,17 @@ Order of locks: client, then service, then a module's own rows, then number seri
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import chain
 from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
 
-from billing_portal.calc.invoice import (
-    DraftInvoice,
-    RecurringItem,
-    draft_invoice,
-    usage_windows_due,
-)
-from billing_portal.calc.periods import Period, local_date
+from billing_portal.calc.invoice import DraftInvoice, RecurringItem, draft_invoice
+from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
 from billing_portal.invoices import actions as invoices
@@ -31,9 +26,8 @@ from billing_portal.invoices import queries as billed
 from billing_portal.invoices.models import Invoice
 from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
-from billing_portal.workflows import advance_billing, billing_candidates
-from provisioning import registry
-from provisioning.contract import UsageMoved, UsageSource
+from billing_portal.workflows import advance_billing, billing_candidates, usage_windows
+from provisioning.contract import UsageMoved
 
 logger = logging.getLogger(__name__)
 
@@ -172,8 +166,7 @@ def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
     clients = list(locked.order_by("pk"))
     services = billing_candidates.services_due(client_ids)
     every = list(chain.from_iterable(services.values()))
-    closed = [_charge(service, window, at=at) for service, window in _windows_due(every, at=at)]
-    invoices.close_windows(closed, at=at)
+    usage_windows.charge(every, at=at)
     charges = billed.open_charges({client.pk: client.currency for client in clients})
     done = billed.billed_keys([service.pk for service in every])
     bills = []
@@ -185,54 +178,6 @@ def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
         # Nobody is asked for an invoice of 0.00 or less; its charges wait for the next one.
         bills.append(Bill(client, draft if draft and draft.total > 0 else None, periods))
     return bills
-
-
-def _windows_due(services: Iterable[Service], *, at: datetime) -> Iterator[tuple[Service, Period]]:
-    """Every window of every metered service that ended and settled, oldest first per service."""
-    metered = [service for service in services if service.activated_at and _meter(service)]
-    closed = billed.closed_windows([service.pk for service in metered])
-    for service in metered:
-        windows = usage_windows_due(
-            anchor=service.anchor_date,
-            timezone=settings.SELLER_TIMEZONE,
-            closed=closed[service.pk],
-            at=at,
-            settle=settle_time(),
-            ended_at=service.ended_at,
-        )
-        for window in windows:
-            yield service, window
-
-
-def _charge(service: Service, window: Period, *, at: datetime) -> tuple[int, Period]:
-    """Write the charges of one window and stamp the records behind them.
-
-    Before the next window of the service is looked at: some modules charge in it what
-    came too late for this one.
-    """
-    source = _meter(service)
-    assert source is not None  # only metered services have windows
-    for usage in source.collect_usage(service.pk, window):
-        charge = invoices.add_charge(
-            key=f"{usage.metric}:{service.pk}:{window.start.isoformat()}",
-            service_id=service.pk,
-            metric=usage.metric,
-            description=_with_label(usage.description, service),
-            period=usage.period,
-            quantity=usage.quantity,
-            unit=usage.unit,
-            unit_price=usage.unit_price,
-            amount=usage.amount,
-            currency=usage.currency,
-            evidence=usage.evidence,
-            at=at,
-        )
-        source.usage_charged(service.pk, usage, charge_id=charge.pk)
-    return service.pk, window
-
-
-def _with_label(description: str, service: Service) -> str:
-    return f"{description} ({service.label})" if service.label else description
 
 
 def _periods_due(
@@ -260,17 +205,10 @@ def _billing_day(running: Iterable[Service], *, at: datetime) -> date:
     Without lead days the new periods of a client with a metered service wait until the
     usage of the old one has settled, so that all are on one invoice.
     """
-    waits = not settings.INVOICE_LEAD_DAYS and any(_meter(service) for service in running)
-    return local_date(at - settle_time() if waits else at, settings.SELLER_TIMEZONE)
-
-
-def settle_time() -> timedelta:
-    """How long after its end a usage window is left open for late records."""
-    return timedelta(minutes=settings.USAGE_SETTLE_MINUTES)
-
-
-def _meter(service: Service) -> type[UsageSource] | None:
-    return registry.usage_source(service.product.module_key)
+    waits = not settings.INVOICE_LEAD_DAYS and any(
+        usage_windows.is_metered(service) for service in running
+    )
+    return local_date(at - usage_windows.settle_time() if waits else at, settings.SELLER_TIMEZONE)
 
 
 def _sentence(error: Exception) -> str:

@@ -19,6 +19,7 @@ from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import Period, local_midnight
 from billing_portal.clients.models import Client
 from billing_portal.invoices import actions as charging
+from billing_portal.invoices.actions import NewCharge
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
 
@@ -63,7 +64,7 @@ def charge(invoice_id: int, on: BusinessDay) -> Deed | None:
     if invoice.status != InvoiceStatus.UNPAID or not fee:
         return None
     first = invoice.lines.order_by("position")[0]
-    charging.add_charge(
+    late_fee = NewCharge(
         key=f"{METRIC}:{invoice.pk}",
         service_id=first.service_id,
         metric=METRIC,
@@ -78,8 +79,8 @@ def charge(invoice_id: int, on: BusinessDay) -> Deed | None:
         amount=fee,
         currency=invoice.currency,
         evidence={"invoice": invoice.number, "open": str(invoice.balance)},
-        at=on.at,
     )
+    charging.add_charge(late_fee, at=on.at)
     shown = format_amount(fee, invoice.currency)
     summary = f"Late fee of {shown} for {invoice.number} of {invoice.client}, on its next invoice"
     audit.record(

@@ -54,7 +54,7 @@ def charge(service, key="traffic:1", **changes):
         "currency": "EUR",
         "evidence": {"days": [1, 2]},
     } | changes
-    return actions.add_charge(key=key, at=AT, **values)
+    return actions.add_charge(actions.NewCharge(key=key, **values), at=AT)
 
 
 # --- Issuing ------------------------------------------------------------------------------

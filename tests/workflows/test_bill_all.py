@@ -7,11 +7,13 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from billing_portal.audit.models import Entry
+from billing_portal.calc.invoice import usage_windows_due
 from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Charge, Invoice, NumberSeries, UsageWindow
 from billing_portal.mail.models import ClientMail
 from billing_portal.services.models import Service
-from billing_portal.workflows import bill_run, billing_candidates, tasks
+from billing_portal.workflows import bill_run, billing_candidates, tasks, usage_windows
+from provisioning import registry
 from tests.conftest import SentTask
 from tests.factories import make_client, make_product, make_service, utc
 from tests.workflows.billing import make_metered, totals, window
@@ -215,7 +217,7 @@ def test_a_preview_does_not_count_late_records_twice(vendor, monkeypatch):
     """A meter may charge in one window what came too late for the one before."""
     service = make_metered(vendor, owes="1.00")
     vendor.owes(service.pk, window(service, 1), "2.00")
-    module = bill_run.registry.module_class("fake")
+    module = registry.module_class("fake")
 
     def collect_what_is_open(service_id, period):
         """Everything up to the period's end that no charge holds yet."""
@@ -282,12 +284,12 @@ def test_the_command_tells_each_line_of_a_dry_run(vendor, clock):
 def test_a_dry_run_tells_the_sellers_days_as_the_invoice_does(vendor, clock, settings):
     settings.SELLER_TIMEZONE = "Europe/Berlin"
     service = make_metered(vendor, recurring="0", owes="", billed_until=date(2026, 10, 1))
-    berlin = bill_run.usage_windows_due(
+    berlin = usage_windows_due(
         anchor=service.anchor_date,
         timezone="Europe/Berlin",
         closed=frozenset(),
         at=DUE,
-        settle=bill_run.settle_time(),
+        settle=usage_windows.settle_time(),
         ended_at=None,
     )
     vendor.owes(service.pk, berlin[0], "5.01")

@@ -10,6 +10,7 @@ from billing_portal.products.models import Cycle
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
 from billing_portal.workflows import bill_run
+from provisioning import registry
 from tests.factories import make_client, make_product, make_service, utc
 from tests.workflows.billing import lines, make_metered, window
 
@@ -164,7 +165,7 @@ def test_windows_are_charged_before_the_next_one_is_looked_at(vendor, monkeypatc
     service = make_metered(vendor, owes="1.00")
     vendor.owes(service.pk, window(service, 1), "2.00")
     seen = []
-    module = bill_run.registry.module_class("fake")
+    module = registry.module_class("fake")
     collect, charged = module.collect_usage, module.usage_charged
     monkeypatch.setattr(
         module,

@@ -1,0 +1,93 @@
+"""Usage windows: the months of a metered service whose usage is collected and charged once.
+
+A window is due some time after it ended, so that late records are in.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from billing_portal.calc.invoice import usage_windows_due
+from billing_portal.calc.periods import Period
+from billing_portal.invoices import actions as invoices
+from billing_portal.invoices import queries as billed
+from billing_portal.invoices.actions import NewCharge
+from billing_portal.services.models import Service
+from provisioning import registry
+from provisioning.contract import Usage, UsageSource
+
+
+def charge(services: Iterable[Service], *, at: datetime) -> None:
+    """Write the charges of every window that is due, stamp the records behind them, close it.
+
+    One window of each service at a time, oldest first: some modules charge in the next
+    what came too late for this one.
+    """
+    for windows in _rounds_due(services, at=at):
+        found = [
+            (service, window, usage)
+            for service, window in windows
+            for usage in _meter(service).collect_usage(service.pk, window)
+        ]
+        charges = invoices.add_charges([_new_charge(*one) for one in found], at=at)
+        for (service, _, usage), written in zip(found, charges, strict=True):
+            _meter(service).usage_charged(service.pk, usage, charge_id=written.pk)
+        invoices.close_windows([(service.pk, window) for service, window in windows], at=at)
+
+
+def settle_time() -> timedelta:
+    """How long after its end a usage window is left open for late records."""
+    return timedelta(minutes=settings.USAGE_SETTLE_MINUTES)
+
+
+def is_metered(service: Service) -> bool:
+    return registry.usage_source(service.product.module_key) is not None
+
+
+def _rounds_due(
+    services: Iterable[Service], *, at: datetime
+) -> Iterator[list[tuple[Service, Period]]]:
+    """The first due window of every metered service, then the second ones, and so on."""
+    metered = [service for service in services if service.activated_at and is_metered(service)]
+    closed = billed.closed_windows([service.pk for service in metered])
+    due = [(service, _windows_due(service, closed[service.pk], at=at)) for service in metered]
+    for number in range(max((len(windows) for _, windows in due), default=0)):
+        yield [(service, windows[number]) for service, windows in due if number < len(windows)]
+
+
+def _windows_due(service: Service, closed: frozenset[datetime], *, at: datetime) -> list[Period]:
+    return usage_windows_due(
+        anchor=service.anchor_date,
+        timezone=settings.SELLER_TIMEZONE,
+        closed=closed,
+        at=at,
+        settle=settle_time(),
+        ended_at=service.ended_at,
+    )
+
+
+def _new_charge(service: Service, window: Period, usage: Usage) -> NewCharge:
+    return NewCharge(
+        key=f"{usage.metric}:{service.pk}:{window.start.isoformat()}",
+        service_id=service.pk,
+        metric=usage.metric,
+        description=_with_label(usage.description, service),
+        period=usage.period,
+        quantity=usage.quantity,
+        unit=usage.unit,
+        unit_price=usage.unit_price,
+        amount=usage.amount,
+        currency=usage.currency,
+        evidence=usage.evidence,
+    )
+
+
+def _with_label(description: str, service: Service) -> str:
+    return f"{description} ({service.label})" if service.label else description
+
+
+def _meter(service: Service) -> type[UsageSource]:
+    source = registry.usage_source(service.product.module_key)
+    assert source is not None  # only metered services have windows
+    return source
