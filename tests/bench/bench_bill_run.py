@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 from django.db import connection
 from django.db.models import Sum
@@ -21,7 +20,7 @@ from billing_portal.products.models import Product
 from billing_portal.services.models import Service, ServiceUsagePrice
 from billing_portal.workflows import bill_run
 from provisioning.models import Server
-from tests.bench.measurement import Measurement
+from tests.bench.measurement import Measurement, StatementCounter
 from tests.factories import make_product, make_server
 
 CLIENTS = 1000
@@ -35,12 +34,12 @@ SIZE_BYTES = 501 * 10**9
 def measure() -> Iterator[Measurement]:
     product, server = make_product(module_key="remote_backups"), make_server()
     _make_services(_make_clients(), product, server)
-    with connection.execute_wrapper(counted := _Counter()):
+    with connection.execute_wrapper(counter := StatementCounter()):
         started = time.perf_counter()
         report = bill_run.bill_all(DUE)
         seconds = time.perf_counter() - started
     _check(report)
-    note = f"{counted.statements / CLIENTS:.1f} statements each"
+    note = f"{counter.statements / CLIENTS:.1f} statements each"
     yield Measurement("bill run, 2 lines each", CLIENTS, "invoices", seconds, note)
 
     started = time.perf_counter()
@@ -48,17 +47,6 @@ def measure() -> Iterator[Measurement]:
     seconds = time.perf_counter() - started
     assert again.issued == again.parked == [], again
     yield Measurement("the same again, nothing due", CLIENTS, "clients", seconds)
-
-
-class _Counter:
-    """Counts statements as `connection.execute_wrapper` lets it see them."""
-
-    def __init__(self) -> None:
-        self.statements = 0
-
-    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        self.statements += 1
-        return execute(sql, params, many, context)
 
 
 def _make_clients() -> list[Client]:
