@@ -66,10 +66,9 @@ def bill_all(at: datetime, *, dry_run: bool = False) -> BillRunReport:
 
 def chunks_due(at: datetime) -> list[list[int]]:
     """Ids of the clients to look at, `CHUNK` at a time; parked ones alone and last."""
-    rows = billing_candidates.clients_due(at).values_list("pk", "billing_problem")
-    sound, parked = [], []
-    for client_id, problem in rows:
-        (parked if problem else sound).append(client_id)
+    rows = list(billing_candidates.clients_due(at).values_list("pk", "billing_problem"))
+    sound = [client_id for client_id, problem in rows if not problem]
+    parked = [client_id for client_id, problem in rows if problem]
     chunks = [sound[start : start + CHUNK] for start in range(0, len(sound), CHUNK)]
     return chunks + [[client_id] for client_id in parked]
 
@@ -100,7 +99,7 @@ def preview_client(client_id: int, at: datetime) -> DraftInvoice | None:
     The charge ids in the draft are of rows that do not stay.
     """
     bill = _only(_preview([client_id], at=at))
-    return bill and bill.draft
+    return bill.draft if bill else None
 
 
 def _bill_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: datetime) -> None:
