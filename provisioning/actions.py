@@ -153,7 +153,7 @@ def retry(job_id: int, *, at: datetime, actor: User | None = None) -> Job:
         job.status, job.due_at, job.attempts = Job.Status.QUEUED, at, 0
         job.lease_until, job.finished_at = None, None
         job.save(update_fields=["status", "due_at", "attempts", "lease_until", "finished_at"])
-        Server.objects.filter(pk=server.pk).update(paused_until=None, pause_reason="")
+        end_pause(server.pk)
         _note(job, "job.retried", f"{job} queued again", at=at, actor=actor)
         nudge(job)
         return job
@@ -176,6 +176,11 @@ def withdraw(service_id: int, *, cause: SuspensionCause, reason: str, at: dateti
         status__in=(Job.Status.QUEUED, Job.Status.FAILED),
         spec__cause=cause,
     ).update(status=Job.Status.RESOLVED, finished_at=at, last_error=reason)
+
+
+def end_pause(server_id: int) -> None:
+    """Let jobs go to a server again, because somebody saw that it answers."""
+    Server.objects.filter(pk=server_id).update(paused_until=None, pause_reason="")
 
 
 def give_up_place(service_id: int, *, at: datetime) -> None:

@@ -10,6 +10,7 @@ from billing_portal.audit.queries import history_of
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
 from billing_portal.staff.page import Crumb, member, show, staff_page
+from provisioning import actions as provisioning
 from provisioning import drift, registry
 from provisioning.models import ModuleLog, Server
 
@@ -55,6 +56,8 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(error))
         return redirect("staff:server", pk=pk)
     is_well = all(check.ok for check in checks)
+    if is_well:
+        provisioning.end_pause(server.pk)
     _note(request, server, "tested", "Connection works" if is_well else "Connection fails")
     context = {"server": server, "checks": checks, "is_well": is_well}
     return show(

@@ -9,7 +9,7 @@ from billing_portal.orders.models import Order
 from billing_portal.services.states import ServiceStatus
 from provisioning.contract import Check
 from provisioning.models import Job, Server
-from tests.factories import make_placement, make_server, make_service
+from tests.factories import make_placement, make_server, make_service, utc
 from tests.staff.world import SECRET, make_world
 
 KEY = {"key": "wish-1"}
@@ -192,6 +192,19 @@ def test_a_connection_test_shows_each_layer_and_is_noted(world, staff, vendor, m
     assert "box, port 443" in shown and "401 refused" in shown
     entry = Entry.objects.latest("pk")
     assert (entry.action, entry.actor_name) == ("server.tested", "Bo Boss")
+
+
+@pytest.mark.parametrize(("answers", "stays_paused"), [(True, False), (False, True)])
+def test_a_server_that_passes_the_test_gets_jobs_again(
+    world, staff, vendor, monkeypatch, answers, stays_paused
+):
+    Server.objects.update(paused_until=utc(2100, 1, 1), pause_reason="401: who are you?")
+    checks = [Check("Token", answers, "seen")]
+    monkeypatch.setattr("tests.fakes.PlainModule.test_connection", lambda self: checks)
+
+    staff.post(reverse("staff:server-test", args=[world.server.pk]))
+
+    assert (Server.objects.get().paused_until is not None) == stays_paused
 
 
 def test_drift_lists_what_the_vendor_has_and_we_do_not(world, staff, vendor):
