@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import transaction
+
 from billing_portal.accounts.models import User
+from billing_portal.audit import actions as audit
+from billing_portal.errors import PortalError
 from billing_portal.orders.models import Order
 from billing_portal.products.models import Product
 from billing_portal.services import actions as services
@@ -23,10 +27,14 @@ def start_on_order(order: Order, ordered: Iterable[Service], *, at: datetime) ->
 
 
 def start_on_payment(ordered: Iterable[Service], *, at: datetime) -> None:
-    """Start the pending services whose product waits for the money."""
+    """Start the pending services whose product waits for the money.
+
+    One that cannot start is noted in its history; it stops neither the others nor the
+    payment.
+    """
     for service in ordered:
         if service.product.set_up != SetUp.MANUALLY:
-            start(service, at=at)
+            _try_to_start(service, at=at)
 
 
 def start(service: Service, *, at: datetime, actor: User | None = None) -> None:
@@ -45,3 +53,17 @@ def start(service: Service, *, at: datetime, actor: User | None = None) -> None:
         at=at,
         requested_by=actor.get_full_name() if actor else "",
     )
+
+
+def _try_to_start(service: Service, *, at: datetime) -> None:
+    try:
+        with transaction.atomic():
+            start(service, at=at)
+    except PortalError as error:
+        audit.record(
+            "service.not_started",
+            service,
+            summary=f"{service} was paid for but not started: {error}",
+            at=at,
+            client_id=service.client_id,
+        )

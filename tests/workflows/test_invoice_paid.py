@@ -11,8 +11,10 @@ from billing_portal.payments.actions import PaymentRefused
 from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
 from billing_portal.products.models import Product
 from billing_portal.services.models import Service
+from billing_portal.workflows import start_services
 from billing_portal.workflows.invoice_paid import apply_webhook, record_payment
 from billing_portal.workflows.place_order import OrderRequest, place_order
+from provisioning.actions import ServiceNotReady
 from provisioning.models import Job, Server
 from tests.factories import (
     AT,
@@ -287,6 +289,29 @@ def test_the_money_is_booked_though_no_server_has_room(invoice):
     assert (job.status, job.last_error) == (
         Job.Status.FAILED,
         "No server for fake is enabled and has room.",
+    )
+
+
+def test_one_service_that_cannot_start_stops_neither_payment_nor_the_others(monkeypatch):
+    order = make_order(make_product(recurring="10"), make_product(recurring="5"))
+    first, second = Service.objects.order_by("pk")
+    real = start_services.provisioning.request_create
+
+    def refuse_the_first(service_id, **options):
+        if service_id == first.pk:
+            raise ServiceNotReady("somebody moved it")
+        return real(service_id, **options)
+
+    monkeypatch.setattr(start_services.provisioning, "request_create", refuse_the_first)
+
+    pay(order.invoice, "15.00")
+
+    assert state(order.invoice)[0] == "paid"
+    assert [service_id for service_id, *_ in jobs()] == [second.pk]
+    entry = Entry.objects.get(action="service.not_started")
+    assert (entry.subject_id, entry.summary) == (
+        first.pk,
+        f"{first} was paid for but not started: somebody moved it",
     )
 
 
