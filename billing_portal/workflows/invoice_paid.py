@@ -83,6 +83,9 @@ def apply_webhook(
         payments.close_event(event, at=at, problem="It names an invoice that does not exist.")
     except PortalError as error:
         payments.close_event(event, at=at, problem=str(error))
+    except Exception as error:
+        payments.close_event(event, at=at, problem=f"our bug: {error!r}")
+        raise
     else:
         payments.close_event(event, at=at)
     return event

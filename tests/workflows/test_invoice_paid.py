@@ -8,27 +8,22 @@ from billing_portal.audit.models import Entry
 from billing_portal.invoices.models import Invoice
 from billing_portal.mail.models import ClientMail
 from billing_portal.payments.actions import PaymentRefused
-from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
+from billing_portal.payments.models import Allocation, Transaction
 from billing_portal.products.models import Product
 from billing_portal.services.models import Service
 from billing_portal.workflows import start_services
-from billing_portal.workflows.invoice_paid import apply_webhook, record_payment
-from billing_portal.workflows.place_order import OrderRequest, place_order
 from provisioning.actions import ServiceNotReady
 from provisioning.models import Job, Server
 from tests.factories import (
-    AT,
-    make_client,
     make_invoice,
     make_product,
     make_server,
     make_user,
     utc,
 )
+from tests.workflows.paying import LATER, jobs, make_order, pay, state
 
 pytestmark = pytest.mark.django_db
-
-LATER = utc(2026, 11, 3, 9)
 
 
 @pytest.fixture(autouse=True)
@@ -36,48 +31,14 @@ def _vendor(vendor):
     make_server()
 
 
-def make_order(*products, client=None, key="a"):
-    products = products or (make_product(recurring="29.95"),)
-    return place_order(
-        client=client or make_client(),
-        placed_by=None,
-        items=[OrderRequest(product.pk, "monthly", "", {"size": "5"}) for product in products],
-        payment_method="bank_transfer",
-        submission_key=key,
-        at=AT,
-    )
-
-
 @pytest.fixture
 def invoice():
     return make_order().invoice
 
 
-def pay(invoice, amount="29.95", *, ref="ref-1", currency="EUR", gateway="bank_transfer", **more):
-    return record_payment(
-        invoice_id=invoice.pk,
-        gateway=gateway,
-        external_id=ref,
-        amount=Decimal(amount),
-        currency=currency,
-        received_at=utc(2026, 11, 2),
-        at=LATER,
-        **more,
-    )
-
-
-def state(invoice):
-    invoice.refresh_from_db()
-    return invoice.status, f"{invoice.paid_amount:.2f}", invoice.paid_at
-
-
 def thanks(payment):
     mail = ClientMail.objects.get(key=f"payment_received:{payment.pk}").email
     return mail.message.split("\n\n")[1]
-
-
-def jobs():
-    return list(Job.objects.order_by("pk").values_list("service_id", "kind", "request_key"))
 
 
 # --- How much -----------------------------------------------------------------------------
@@ -323,100 +284,3 @@ def test_paying_a_later_invoice_starts_nothing_new(invoice):
     pay(renewal, ref="second")
 
     assert len(jobs()) == 1
-
-
-# --- Webhooks -----------------------------------------------------------------------------
-
-
-def webhook(invoice, *, event="evt-1", gateway="test", at=LATER, **changes):
-    body = {
-        "type": "paid",
-        "invoice_id": invoice.pk,
-        "payment_id": "pay-1",
-        "amount": "29.95",
-        "currency": "EUR",
-    } | changes
-    return apply_webhook(gateway, event_id=event, body=body, at=at)
-
-
-def test_an_event_pays_its_invoice(invoice):
-    event = webhook(invoice)
-
-    assert (event.applied_at, event.problem, event.received_at) == (LATER, "", LATER)
-    assert state(invoice) == ("paid", "29.95", LATER)
-    payment = Transaction.objects.get()
-    assert (payment.gateway, payment.external_id) == ("test", "pay-1")
-
-
-def test_an_event_delivered_twice_is_applied_once(invoice):
-    webhook(invoice)
-    again = webhook(invoice, at=utc(2026, 11, 4))
-
-    assert again.applied_at == LATER
-    assert (WebhookEvent.objects.count(), Transaction.objects.count(), len(jobs())) == (1, 1, 1)
-
-
-def test_two_events_about_one_payment_count_once(invoice):
-    webhook(invoice, event="evt-1")
-    second = webhook(invoice, event="evt-2")
-
-    assert second.applied_at == LATER
-    assert (WebhookEvent.objects.count(), Transaction.objects.count(), len(jobs())) == (2, 1, 1)
-
-
-def test_a_declined_payment_changes_nothing(invoice):
-    event = webhook(invoice, type="declined")
-
-    assert (event.applied_at, event.problem) == (LATER, "")
-    assert not Transaction.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        ({"invoice_id": 10**9}, "It names an invoice that does not exist."),
-        ({"invoice_id": 10**30}, "It names an invoice that does not exist."),
-        ({"currency": "USD"}, "INV-2026-00001 is in EUR, not in USD."),
-        ({"amount": "29.955"}, "29.955 is finer than the smallest unit of EUR."),
-        ({"amount": "lots"}, "The event lacks or garbles a field: "),
-        ({"amount": None}, "The event lacks or garbles a field: "),
-        ({"invoice_id": "INV"}, "The event lacks or garbles a field: "),
-        ({"type": "refund"}, "Unknown event type 'refund'."),
-    ],
-)
-def test_an_event_that_cannot_be_applied_waits_with_its_problem(invoice, changes, problem):
-    event = webhook(invoice, **changes)
-
-    event.refresh_from_db()
-    assert (event.applied_at, event.problem[: len(problem)]) == (None, problem)
-    assert not Transaction.objects.exists()
-
-
-def test_an_event_lacking_a_field_says_so(invoice):
-    event = apply_webhook("test", event_id="e", body={"type": "paid"}, at=AT)
-
-    assert event.problem == "The event lacks or garbles a field: 'invoice_id'"
-
-
-def test_an_event_of_an_unknown_gateway_is_kept(invoice):
-    event = webhook(invoice, gateway="gold")
-
-    assert event.problem == "There is no way to pay called 'gold'."
-
-
-def test_an_event_that_failed_is_applied_when_it_is_delivered_again(invoice):
-    Invoice.objects.update(currency="USD")
-    assert webhook(invoice).problem == "INV-2026-00001 is in USD, not in EUR."
-    Invoice.objects.update(currency="EUR")
-
-    event = webhook(invoice, at=utc(2026, 11, 4))
-
-    assert (event.problem, event.applied_at) == ("", utc(2026, 11, 4))
-    assert Transaction.objects.get().received_at == LATER
-
-
-def test_what_an_event_said_first_counts(invoice):
-    webhook(invoice, amount="10.00")
-    webhook(invoice, amount="29.95")
-
-    assert state(invoice) == ("unpaid", "10.00", None)
