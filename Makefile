@@ -16,7 +16,7 @@ help: ## List what can be made.
 run: $(VENV)/.prod ## Install, set up a demo portal in var/ and serve it.
 	@$(BIN)/python manage.py run_portal $(ARGS)
 
-test: $(VENV)/.test ## Run the test suite on SQLite, then on a real PostgreSQL.
+test: $(VENV)/.test ## Run the test suite on SQLite and on a real PostgreSQL.
 	@$(BIN)/python -m tests.run $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and formatting.
