@@ -3,6 +3,7 @@
 PostgreSQL locks rows, SQLite the whole database (`IMMEDIATE`); neither may show.
 """
 
+import time
 from collections import Counter
 from decimal import Decimal
 from threading import Event
@@ -15,7 +16,9 @@ from billing_portal.invoices.models import Charge, Invoice, InvoiceLine, UsageWi
 from billing_portal.orders.models import Order
 from billing_portal.payments.actions import PaymentRefused
 from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
+from billing_portal.services import actions as services
 from billing_portal.services.models import Service
+from billing_portal.services.states import ServiceStatus
 from billing_portal.workflows import bill_run, invoice_paid
 from billing_portal.workflows.cancel_order import cancel_order
 from billing_portal.workflows.invoice_paid import apply_webhook, record_payment
@@ -62,7 +65,7 @@ def pay(invoice, amount="10.00", ref="ref"):
 
 
 def test_four_bill_runs_at_once_bill_what_one_would(vendor):
-    services = [make_metered(vendor) for _ in range(30)]
+    metered = [make_metered(vendor) for _ in range(30)]
 
     reports = at_once(*[lambda: bill_run.bill_all(DUE)] * 4)
 
@@ -70,7 +73,7 @@ def test_four_bill_runs_at_once_bill_what_one_would(vendor):
     assert [parked for report in reports for parked in report.parked] == []
     assert totals() == [(f"INV-2026-{n:05d}", "34.96") for n in range(1, 31)]
     assert Counter(Invoice.objects.values_list("client_id", flat=True)) == Counter(
-        service.client_id for service in services
+        service.client_id for service in metered
     )
     assert sum(len(report.issued) for report in reports) == 30
     assert (Charge.objects.count(), UsageWindow.objects.count()) == (30, 30)
@@ -85,6 +88,27 @@ def test_two_workers_bill_one_client_once(vendor):
     assert failures(outcomes) == []
     assert sorted(outcome is None for outcome in outcomes) == [False, True]
     assert totals() == [("INV-2026-00001", "34.96")]
+
+
+@pytest.mark.postgres
+def test_a_service_that_ends_meanwhile_is_not_billed_in_advance(vendor):
+    """The run waits for whoever is ending the service, and then looks at what became of it."""
+    service = make_metered(vendor, owes="")
+    is_ending, is_billing = Event(), Event()
+
+    def end():
+        with transaction.atomic():
+            services.move(service.pk, to=ServiceStatus.TERMINATED, at=DUE)
+            is_ending.set()
+            is_billing.wait(TIMEOUT_S)
+            time.sleep(0.5)  # the run now waits for us, or has read the old state
+
+    def bill():
+        is_ending.wait(TIMEOUT_S)
+        is_billing.set()
+        return bill_run.bill_client(service.client_id, DUE)
+
+    assert at_once(end, bill) == [None, None]
 
 
 # --- Ordering -----------------------------------------------------------------------------
@@ -262,9 +286,9 @@ def test_billing_paying_and_ordering_at_once_wait_for_each_other_and_never_for_e
     vendor, attempt
 ):
     make_server()
-    services = [make_metered(vendor) for _ in range(5)]
+    metered = [make_metered(vendor) for _ in range(5)]
     product = make_product(recurring="10")
-    clients = [service.client for service in services]
+    clients = [service.client for service in metered]
     invoices = [order(client, product, f"paid {client.pk}").invoice for client in clients]
 
     def pay_all(invoices):

@@ -192,9 +192,13 @@ def test_a_suspended_service_can_end(vendor):
     assert row(service).status == "terminated"
 
 
-@pytest.mark.parametrize("module_key", ["fake", ""])
-def test_what_stands_nowhere_ends_at_once(module_key):
+@pytest.mark.parametrize(
+    ("module_key", "has_place"), [("fake", False), ("fake", True), ("", False)]
+)
+def test_what_stands_nowhere_ends_at_once(module_key, has_place):
     service = make_service(product=make_product(module_key=module_key))
+    if has_place:  # a server was chosen, but nothing was made there
+        make_placement(service, remote_id="")
 
     assert terminate(service) is None
     assert (row(service).status, row(service).ended_at) == ("terminated", LATER)
