@@ -1,8 +1,9 @@
-"""The monthly bill run: clients with one service each, a line in advance and one of usage.
+"""The monthly bill run: a thousand clients with one service each, without and with usage.
 
-Each invoice has 29.95 for the new month and 5.01 for a datastore that had 501 GB in the
-old one, read from recorded sizes by the real module.  Numbered, written to the history,
-its mail rendered and queued, one transaction per client.
+Each invoice has 29.95 for the new month, and with usage 5.01 for the old one: at hand in
+a meter that needs no database, or 501 GB that stood, read from recorded sizes by the real
+module.  Numbered, written to the history, its mail rendered and queued, in the
+transactions the portal itself makes.
 """
 
 import time
@@ -10,10 +11,13 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Sum
+from django.test.utils import override_settings
 
 from backups.models import Datastore, SizeSpan
+from billing_portal.calc.periods import Period
 from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Invoice
 from billing_portal.products.models import Product
@@ -22,31 +26,54 @@ from billing_portal.workflows import bill_run
 from provisioning.models import Server
 from tests.bench.measurement import Measurement, StatementCounter
 from tests.factories import make_product, make_server
+from tests.fakes import installed
 
 CLIENTS = 1000
 ANCHOR = date(2026, 10, 1)
 BEGIN = datetime(2026, 10, 1, tzinfo=UTC)
+OCTOBER = Period(BEGIN, datetime(2026, 11, 1, tzinfo=UTC))
 DUE = datetime(2026, 11, 1, 2, tzinfo=UTC)
-TOTAL = Decimal("34.96")
+IN_ADVANCE = Decimal("29.95")
+USED = Decimal("5.01")
+"""501 GB for the whole month at 10.00 per 1000 GB."""
 SIZE_BYTES = 501 * 10**9
 
 
 def measure() -> Iterator[Measurement]:
-    product, server = make_product(module_key="remote_backups"), make_server()
-    _make_services(_make_clients(), product, server)
-    with connection.execute_wrapper(counter := StatementCounter()):
-        started = time.perf_counter()
-        report = bill_run.bill_all(DUE)
-        seconds = time.perf_counter() - started
-    _check(report)
-    note = f"{counter.statements / CLIENTS:.1f} statements each"
-    yield Measurement("bill run, 2 lines each", CLIENTS, "invoices", seconds, note)
+    _make_services(_make_clients(), make_product(module_key=""))
+    yield _bill("bill run, 1 line each, no usage", IN_ADVANCE)
+
+    with override_settings(), installed(settings) as vendor:
+        for service in _make_services(_make_clients(), make_product(module_key="fake")):
+            vendor.owes(service.pk, OCTOBER, str(USED))
+        yield _bill("bill run, 2 lines each, usage at hand", IN_ADVANCE + USED)
+
+    metered = _make_services(_make_clients(), make_product(module_key="remote_backups"))
+    _make_datastores(metered, make_server(module_key="remote_backups"))
+    yield _bill("bill run, 2 lines each, recorded sizes", IN_ADVANCE + USED)
 
     started = time.perf_counter()
     again = bill_run.bill_all(DUE)
     seconds = time.perf_counter() - started
     assert again.issued == again.parked == [], again
-    yield Measurement("the same again, nothing due", CLIENTS, "clients", seconds)
+    yield Measurement("the same again, nothing due", 3 * CLIENTS, "clients", seconds)
+
+
+def _bill(name: str, each: Decimal) -> Measurement:
+    """Run it, and see that it was really done: a number and the amount for each client."""
+    before = Invoice.objects.count()
+    with connection.execute_wrapper(counter := StatementCounter()):
+        started = time.perf_counter()
+        report = bill_run.bill_all(DUE)
+        seconds = time.perf_counter() - started
+    assert report.parked == [], report.parked[:3]
+    issued = Invoice.objects.filter(pk__in=[invoice.pk for invoice in report.issued])
+    assert set(issued.values_list("number", flat=True)) == {
+        f"INV-2026-{before + number:05d}" for number in range(1, CLIENTS + 1)
+    }
+    assert issued.aggregate(sum=Sum("total"))["sum"] == each * CLIENTS
+    note = f"{counter.statements / CLIENTS:.1f} statements each"
+    return Measurement(name, CLIENTS, "invoices", seconds, note)
 
 
 def _make_clients() -> list[Client]:
@@ -67,15 +94,15 @@ def _make_clients() -> list[Client]:
     )
 
 
-def _make_services(clients: list[Client], product: Product, server: Server) -> None:
-    services = Service.objects.bulk_create(
+def _make_services(clients: list[Client], product: Product) -> list[Service]:
+    return Service.objects.bulk_create(
         Service(
             client=client,
             product=product,
             status="active",
             cycle="monthly",
             currency="EUR",
-            recurring_amount=Decimal("29.95"),
+            recurring_amount=IN_ADVANCE,
             spec={"size_gb": 501, "name_prefix": "backup"},
             anchor_date=ANCHOR,
             billed_until=date(2026, 11, 1),
@@ -84,6 +111,9 @@ def _make_services(clients: list[Client], product: Product, server: Server) -> N
         )
         for client in clients
     )
+
+
+def _make_datastores(services: list[Service], server: Server) -> None:
     ServiceUsagePrice.objects.bulk_create(
         ServiceUsagePrice(service=service, metric="storage", price=Decimal(10))
         for service in services
@@ -111,11 +141,3 @@ def _make_services(clients: list[Client], product: Product, server: Server) -> N
         )
         for datastore in datastores
     )
-
-
-def _check(report: bill_run.BillRunReport) -> None:
-    """The work was really done: a number and 34.96 for each client, and all lines."""
-    assert report.parked == [], report.parked[:3]
-    numbers = set(Invoice.objects.values_list("number", flat=True))
-    assert numbers == {f"INV-2026-{number:05d}" for number in range(1, CLIENTS + 1)}
-    assert Invoice.objects.aggregate(sum=Sum("total"))["sum"] == TOTAL * CLIENTS
