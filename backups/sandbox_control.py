@@ -5,38 +5,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import httpx
+from provisioning.sandbox_control import SandboxAccount
 
 from .sandbox import DEMO_TOKEN
 
 
-class SandboxControl:
-    """The hidden side of one sandbox account.  Raises httpx.HTTPStatusError on a refusal."""
+class SandboxControl(SandboxAccount):
+    """The hidden side of one sandbox account.  Raises httpx.HTTPStatusError on a refusal.
+
+    Moving its clock forward lets everything planned and every autoscaler tick in between
+    happen at its own moment; back past an event is refused.  Its faults are also
+    `autoscale` (it grew one step right before) and, answered wrongly, `off_grid`,
+    `disappear`, `log_gap`, `no_server`, `no_status`, `no_size`.
+    """
 
     def __init__(self, url: str, token: str = DEMO_TOKEN) -> None:
-        self._http = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=10,
-            trust_env=False,
-        )
-        self._token = token
-
-    def add_account(self) -> "SandboxControl":
-        """Make the sandbox accept this token; harmless if it already does."""
-        self._send("POST", "/accounts", {"token": self._token})
-        return self
-
-    def clock(self) -> datetime:
-        return datetime.fromisoformat(self._send("GET", "/clock")["at"])
-
-    def set_clock(self, at: datetime) -> None:
-        """Move the account's clock; it runs on from there.
-
-        Forward, everything planned and every autoscaler tick in between happens at its
-        own moment.  Back past an event is refused.
-        """
-        self._send("PUT", "/clock", {"at": at.isoformat()})
+        super().__init__(url, token)
 
     def use(self, datastore_id: str, used_gb: Decimal | int, *, at: datetime | None = None) -> None:
         """Have clients store `used_gb`, now or at a later moment; what does not fit waits."""
@@ -67,35 +51,6 @@ class SandboxControl:
         """Delete a datastore behind the portal's back."""
         self._send("DELETE", f"/datastores/{datastore_id}")
 
-    def fault(
-        self,
-        kind: str,
-        times: int = 1,
-        *,
-        method: str = "",
-        path: str = "",
-        retry_after: str = "",
-        delay_s: float = 0,
-    ) -> None:
-        """Make the next `times` requests with this method and path part go wrong.
-
-        Nothing done: `429`, `500`, `503`, `html200`, `302`.  Done, but: `lose_reply`,
-        `delay`, `autoscale` (it grew one step right before).  Answered wrongly:
-        `off_grid`, `disappear`, `log_gap`, `no_server`, `no_status`, `no_size`.
-        """
-        self._send(
-            "POST",
-            "/faults",
-            {
-                "kind": kind,
-                "times": times,
-                "method": method,
-                "path": path,
-                "retry_after": retry_after,
-                "delay_s": delay_s,
-            },
-        )
-
     def datastores(self) -> list[dict[str, Any]]:
         """The account's datastores as the vendor would write them; no fault hits this."""
         datastores: list[dict[str, Any]] = self._send("GET", "/datastores")
@@ -105,15 +60,6 @@ class SandboxControl:
         """What the vendor was asked lately, oldest first: "GET /reseller/datastore"."""
         requests: list[str] = self._send("GET", "/requests")
         return requests
-
-    def reset(self) -> None:
-        """Forget the account's datastores and faults and set its clock right."""
-        self._send("POST", "/reset")
-
-    def _send(self, method: str, path: str, body: Any = None) -> Any:
-        response = self._http.request(method, f"/_sandbox{path}", json=body)
-        response.raise_for_status()
-        return response.json() if response.content else None
 
 
 def _point(key: str, size_gb: Decimal | int, at: datetime | None) -> dict[str, Any]:

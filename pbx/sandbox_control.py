@@ -6,39 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import httpx
-
 from pbx.agent.sandbox_calls import CallSpec
+from provisioning.sandbox_control import SandboxAccount
 
 from .sandbox import DEMO_TOKEN
 
 
-class SandboxControl:
-    """The hidden side of one sandbox PBX.  Raises httpx.HTTPStatusError on a refusal."""
+class SandboxControl(SandboxAccount):
+    """The hidden side of one sandbox PBX.  Raises httpx.HTTPStatusError on a refusal.
+
+    When its clock moves on, the calls that have ended by then show up.
+    """
 
     def __init__(self, url: str, token: str = DEMO_TOKEN) -> None:
-        self._http = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
-            trust_env=False,
-        )
-        self._token = token
-
-    def add_account(self) -> "SandboxControl":
-        """Give this token a PBX of its own; harmless if it has one."""
-        self._send("POST", "accounts", {"token": self._token})
-        return self
-
-    def clock(self) -> datetime:
-        return datetime.fromisoformat(self._send("GET", "clock")["at"])
-
-    def set_clock(self, at: datetime) -> None:
-        """Set the PBX's clock; it runs on from there.
-
-        Calls that have ended by then show up.
-        """
-        self._send("PUT", "clock", {"at": at.isoformat()})
+        super().__init__(url, token)
 
     def make_calls(self, tenant_id: str | UUID | None, calls: Sequence[CallSpec]) -> list[str]:
         """Put these calls on record and return the uuids of the new ones.
@@ -47,7 +28,7 @@ class SandboxControl:
         """
         items = [_plain(asdict(call)) for call in calls]
         wish = {"tenant_id": None if tenant_id is None else str(tenant_id), "calls": items}
-        uuids: list[str] = self._send("POST", "calls", wish)["uuids"]
+        uuids: list[str] = self._send("POST", "/calls", wish)["uuids"]
         return uuids
 
     def generate_calls(
@@ -65,66 +46,31 @@ class SandboxControl:
             "start": start.isoformat(),
             "end": end.isoformat(),
         }
-        uuids: list[str] = self._send("POST", "generated-calls", wish)["uuids"]
+        uuids: list[str] = self._send("POST", "/generated-calls", wish)["uuids"]
         return uuids
-
-    def fault(
-        self,
-        kind: str,
-        times: int = 1,
-        *,
-        method: str = "",
-        path: str = "",
-        retry_after: str = "",
-        delay_s: float = 0,
-    ) -> None:
-        """Make the next `times` requests with this method and path part go wrong.
-
-        Nothing done: `429`, `500`, `503`, `html200`, `302`.  Done, but: `lose_reply`,
-        `delay`.
-        """
-        wish = {
-            "kind": kind,
-            "times": times,
-            "method": method,
-            "path": path,
-            "retry_after": retry_after,
-            "delay_s": delay_s,
-        }
-        self._send("POST", "faults", wish)
 
     def set_allow_list(self, text: str) -> None:
         """Replace the text of the agent's `chkcon_whitelist.conf`."""
-        self._send("PUT", "allow-list", {"text": text})
+        self._send("PUT", "/allow-list", {"text": text})
 
     def tell_phone(self, extension_id: str, is_plugged_in: bool | None) -> None:
         """Plug a phone in or out for good; None leaves it to chance again."""
         wish = {"extension_id": extension_id, "is_plugged_in": is_plugged_in}
-        self._send("PUT", "phone", wish)
+        self._send("PUT", "/phone", wish)
 
     def tell_gateway(self, gateway_id: str, state: str) -> None:
         """Force a FreeSWITCH state on a gateway; "" lets it alone again."""
-        self._send("PUT", "gateway-state", {"gateway_id": gateway_id, "state": state})
+        self._send("PUT", "/gateway-state", {"gateway_id": gateway_id, "state": state})
 
     def set_limits(self, *, standard: int, call_export: int, gateways: int) -> None:
         """Limit the requests of a caller per minute, counting from now on."""
         wish = {"standard": standard, "call_export": call_export, "gateways": gateways}
-        self._send("PUT", "limits", wish)
+        self._send("PUT", "/limits", wish)
 
     def requests(self) -> list[str]:
         """What the agent was asked lately, oldest first: "GET /api/v1/tenants"."""
-        requests: list[str] = self._send("GET", "requests")["requests"]
+        requests: list[str] = self._send("GET", "/requests")["requests"]
         return requests
-
-    def reset(self) -> None:
-        """Forget the PBX's tenants, calls and faults and set its clock right."""
-        self._send("POST", "reset")
-
-    def _send(self, method: str, name: str, body: Any = None) -> dict[str, Any]:
-        response = self._http.request(method, f"/_sandbox/{name}", json=body)
-        response.raise_for_status()
-        answer: dict[str, Any] = response.json()
-        return answer
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
