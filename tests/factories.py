@@ -167,7 +167,7 @@ def make_charge(service: Service, **fields: Any) -> Charge:
         "evidence": SIZE_EVIDENCE,
         "created_at": AT,
     }
-    return Charge.objects.create(service=service, **values | fields)
+    return Charge.objects.create(client=service.client, service=service, **values | fields)
 
 
 def make_invoice(
@@ -202,7 +202,9 @@ def make_invoice(
             "tax_id": "DE123456789",
         },
     }
-    invoice = Invoice.objects.create(client=client, **values | fields)
+    values |= fields
+    values.setdefault("net_total", values["total"] - values.get("tax_total", 0))
+    invoice = Invoice.objects.create(client=client, **values)
     lines = [_advance_line(service, amount) for service, amount in (advance or {}).items()]
     lines += [_usage_line(charge) for charge in charges]
     for position, line in enumerate(lines, start=1):
@@ -283,3 +285,9 @@ CALL_EVIDENCE = {
         },
     ],
 }
+
+
+def only(found: Sequence[Any]) -> Any:
+    """The one thing found, None if nothing was; more than one is an error of the test."""
+    assert len(found) <= 1, found
+    return found[0] if found else None

@@ -22,16 +22,20 @@ LAYERS = [
         "billing_portal.encryption",
         "billing_portal.admin_print",
         "billing_portal.csv_rows",
+        "billing_portal.custom_fields",
     },
     {"billing_portal.clock", "billing_portal.admin_frame"},
     {"billing_portal.accounts"},
     {"billing_portal.audit", "billing_portal.mail"},
     {"billing_portal.products", "billing_portal.clients"},
+    {"billing_portal.promotions", "billing_portal.taxes"},
     {"billing_portal.services"},
     {"provisioning"},
     {"billing_portal.invoices", "pbx", "backups"},
     {
         "billing_portal.orders",
+        "billing_portal.quotes",
+        "billing_portal.billables",
         "billing_portal.payments",
         "billing_portal.automation",
         "billing_portal.recovery",
@@ -47,8 +51,9 @@ STARTERS = {"billing_portal.wsgi", "billing_portal.asgi"}
 """Started by a server, not imported; they and `manage.py` may import the wiring."""
 
 NOUNS = [
-    *("accounts", "audit", "mail", "clients", "products", "services", "orders"),
-    *("invoices", "payments", "automation", "recovery", "health"),
+    *("accounts", "audit", "mail", "clients", "products", "promotions", "taxes", "services"),
+    *("invoices", "orders", "quotes", "billables", "payments"),
+    *("automation", "recovery", "health"),
 ]
 NOUN_FILES = {
     *("models", "states", "queries", "actions", "tasks", "admin", "forms", "apps"),

@@ -18,13 +18,25 @@ from billing_portal.services.models import Service
 class Task(models.TextChoices):
     """A day's work, in the order it is done."""
 
+    RATES = "rates", "Exchange rates"
+    TAX_IDS = "tax_ids", "Tax ids asked again"
+    CAPTURES = "captures", "Automatic payments"
     REMINDERS = "reminders", "Reminders"
+    CHANGES = "changes", "Unpaid changes withdrawn"
+    CANCELLATIONS = "cancellations", "Cancellations"
     UNSUSPENSIONS = "unsuspensions", "Unsuspensions"
     SUSPENSIONS = "suspensions", "Suspensions"
     TERMINATIONS = "terminations", "Terminations"
+    TERMS = "terms", "Trials and fixed terms"
     LATE_FEES = "late_fees", "Late fees"
     ORDERS = "orders", "Unpaid orders"
+    CARD_EXPIRY = "card_expiry", "Cards about to expire"
     DIGEST = "digest", "Daily digest"
+
+
+def capture_schedule() -> list[int]:
+    """On the due date, then after 3, 7 and 14 days."""
+    return [0, 3, 7, 14]
 
 
 class AutomationSettings(models.Model):
@@ -99,6 +111,28 @@ class AutomationSettings(models.Model):
     cancel_orders_after_days = models.PositiveSmallIntegerField(
         "days after the invoice's due date", default=14
     )
+    capture_payments = models.BooleanField(
+        "take due invoices from stored payment methods", default=True
+    )
+    capture_days_before = models.PositiveSmallIntegerField(
+        "days before the due date", default=0, help_text="0: on the due date."
+    )
+    capture_retry_days = models.JSONField(
+        "tries, days after the first",
+        default=capture_schedule,
+        help_text="Such as [0, 3, 7, 14]; after the last one the client must act.",
+    )
+    warn_of_card_expiry = models.BooleanField("write before a stored card expires", default=True)
+    card_expiry_day = models.PositiveSmallIntegerField(
+        "on this day of the month before",
+        default=25,
+        validators=[MinValueValidator(1), MaxValueValidator(28)],
+    )
+    process_cancellations = models.BooleanField("carry out cancellations by itself", default=True)
+    update_rates = models.BooleanField("fetch exchange rates daily", default=False)
+    update_prices = models.BooleanField(
+        "recompute prices of other currencies with new rates", default=False
+    )
     send_digest = models.BooleanField(
         "mail staff what was done",
         default=True,
@@ -146,6 +180,13 @@ class AutomationSettings(models.Model):
     def wants(self, task: Task) -> bool:
         """Whether the task is switched on."""
         switches = {
+            Task.RATES: self.update_rates,
+            Task.TAX_IDS: True,
+            Task.CAPTURES: self.capture_payments,
+            Task.CHANGES: True,
+            Task.CANCELLATIONS: self.process_cancellations,
+            Task.TERMS: True,
+            Task.CARD_EXPIRY: self.warn_of_card_expiry,
             Task.REMINDERS: self.send_reminders,
             Task.UNSUSPENSIONS: self.unsuspend_on_payment,
             Task.SUSPENSIONS: self.suspend_overdue,

@@ -6,19 +6,15 @@ numbers, rows and mail come after it.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
-from billing_portal.errors import PortalError
-
-from .money import round_money
-from .periods import Period, add_months, in_utc, local_midnight, slices_from
-
-
-class OffSchedule(PortalError):
-    """A service is billed until a day on which none of its periods starts."""
+from .money import round_money, round_places
+from .periods import Period
+from .tax import NO_TAX, TaxTotal, TaxTreatment, tax_amounts
 
 
 class LineKind(StrEnum):
@@ -26,11 +22,24 @@ class LineKind(StrEnum):
 
     SETUP = "setup"
     RECURRING = "recurring"
+    DISCOUNT = "discount"
+    UPGRADE = "upgrade"
     USAGE = "usage"
+    ITEM = "item"
+    LATE_FEE = "late_fee"
 
 
-BilledKey = tuple[int, str, date]
-"""(service id, line kind, first day of the period): what may be invoiced only once."""
+BilledKey = tuple[int, int | None, str, date]
+"""(service id, its add-on's id or None, line kind, first day of the period): what may be
+invoiced only once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """What is taken off one item; `amount` is positive and no more than the item's."""
+
+    description: str
+    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +50,55 @@ class SetupItem:
     description: str
     period_start: date
     amount: Decimal
+    addon_id: int | None = None
+    taxable: bool = True
+    discounts: tuple[Discount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RecurringItem:
-    """One period of a service, in advance.  `period_end` is excluded."""
+    """One period of a service or add-on, in advance.  `period_end` is excluded.
+
+    `amount` is for all of `quantity`.  Each discount is a line of its own after the item's.
+    """
 
     service_id: int
     description: str
     period_start: date
     period_end: date
     amount: Decimal
+    addon_id: int | None = None
+    quantity: int = 1
+    taxable: bool = True
+    discounts: tuple[Discount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeItem:
-    """Usage already turned into an amount and not yet on an invoice."""
+    """Something already turned into an amount and not yet on an invoice: mostly usage."""
 
     charge_id: int
-    service_id: int
+    service_id: int | None
     description: str
     period: Period
     quantity: Decimal
     unit: str
     unit_price: Decimal | None
     amount: Decimal
+    kind: LineKind = LineKind.USAGE
+    taxable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class DraftLine:
-    """One line as it would be printed; `amount` is rounded to the currency's minor unit.
+    """One line as it would be printed; `amount` is net, in the currency's minor unit.
 
-    `period_start` and `period_end` are days for setup and recurring lines and moments for
-    usage; the end is excluded.  `charge_id` is set on usage lines only.
+    `period_start` and `period_end` are days for lines in advance and moments for those of
+    charges; the end is excluded.  `charge_id` is set on the latter only.  `tax_amount` is
+    the line's part of the document's tax.
     """
 
-    service_id: int
+    service_id: int | None
     kind: LineKind
     description: str
     period_start: date | datetime
@@ -86,15 +108,28 @@ class DraftLine:
     unit_price: Decimal | None
     amount: Decimal
     charge_id: int | None = None
+    addon_id: int | None = None
+    taxable: bool = True
+    tax_amount: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class DraftInvoice:
-    """At least one line, by service, then setup, recurring, usage, then period, then as given."""
+    """At least one line, by service, add-on and kind, then period, then as given.
+
+    A discount follows what it is taken off.  `total` is `net_total` and `tax_total`
+    together.  Without a `due_date` the seller's term decides.
+    """
 
     currency: str
     lines: tuple[DraftLine, ...]
+    net_total: Decimal
+    tax_total: Decimal
     total: Decimal
+    taxes: tuple[TaxTotal, ...] = ()
+    tax_note: str = ""
+    due_date: date | None = None
+    payment_method: str = ""
 
 
 def draft_invoice(
@@ -104,126 +139,101 @@ def draft_invoice(
     charges: Iterable[ChargeItem],
     billed: frozenset[BilledKey],
     setup: Iterable[SetupItem] = (),
+    treatment: TaxTreatment = NO_TAX,
+    due_date: date | None = None,
+    payment_method: str = "",
 ) -> DraftInvoice | None:
-    """The lines that should exist and do not yet; None if there are none.
+    """The lines that should exist and do not yet, taxed; None if there are none.
 
     Setup and recurring items whose key is in `billed` are left out, and so are those that
-    cost nothing.  `charges` are the open ones: being on an invoice closes a charge, so
-    `billed` has no say over them, and one of 0.00 still gets its line, which closes it.
-    `total` is the sum of the rounded lines.
-    Raises ValueError if two items claim the same service, kind and period start.
+    cost nothing, with their discounts.  `charges` are the open ones: being on an invoice
+    closes a charge, so `billed` has no say over them, and one of 0.00 still gets its line,
+    which closes it.
+    Raises ValueError if two items claim the same service, add-on, kind and period start.
     """
     advance = [
-        *(_advance_line(item, LineKind.SETUP, item.period_start, currency) for item in setup),
-        *(_advance_line(item, LineKind.RECURRING, item.period_end, currency) for item in recurring),
+        *(_advance_lines(item, LineKind.SETUP, item.period_start, currency) for item in setup),
+        *(
+            _advance_lines(item, LineKind.RECURRING, item.period_end, currency)
+            for item in recurring
+        ),
     ]
-    _refuse_duplicates(advance)
-    lines = [line for line in advance if line.amount and _key(line) not in billed]
-    lines += [_usage_line(item, currency) for item in charges]
-    if not lines:
+    _refuse_duplicates([lines[0] for lines in advance])
+    blocks = [lines for lines in advance if lines[0].amount and _key(lines[0]) not in billed]
+    blocks += [[_charge_line(item, currency)] for item in charges]
+    if not blocks:
         return None
-    lines.sort(key=_printing_order)
-    total = sum((line.amount for line in lines), round_money(0, currency))
-    return DraftInvoice(currency, tuple(lines), total)
+    blocks.sort(key=lambda block: _printing_order(block[0]))
+    lines = [line for block in blocks for line in block]
+    return _taxed(lines, currency, treatment, due_date=due_date, payment_method=payment_method)
 
 
-def recurring_periods_due(
-    *, anchor: date, cycle_months: int, billed_until: date, today: date, lead_days: int
-) -> list[tuple[date, date]]:
-    """The periods `[start, end)` to invoice by `today`, oldest first.
-
-    A period is due `lead_days` before it starts.  Periods are counted from `anchor`, and
-    those before `billed_until` (the end of the last one invoiced) are done.  A run that
-    comes late returns all it missed.
-    Raises OffSchedule if no period starts on `billed_until`, ValueError for a cycle
-    without months.
-    """
-    if cycle_months < 1:
-        raise ValueError(f"A cycle has at least one month, not {cycle_months}.")
-    last_start = today + timedelta(days=lead_days)
-    index = _period_index(anchor, billed_until, cycle_months=cycle_months)
-    due = []
-    start = max(anchor, billed_until)
-    while start <= last_start:
-        index += 1
-        end = add_months(anchor, index * cycle_months, anchor_day=anchor.day)
-        due.append((start, end))
-        start = end
-    return due
-
-
-def usage_windows_due(
+def _taxed(
+    lines: Sequence[DraftLine],
+    currency: str,
+    treatment: TaxTreatment,
     *,
-    anchor: date,
-    timezone: str,
-    closed: frozenset[datetime],
-    at: datetime,
-    settle: timedelta,
-    ended_at: datetime | None,
-) -> list[Period]:
-    """The monthly windows whose usage may be charged at `at`, oldest first.
-
-    A window is due `settle` after it ends, so that late records are in; if the service
-    ended inside it, `settle` after that.  It is always the whole month, because the
-    monthly price is spread over all of it.  `closed` holds the starts of windows already
-    charged.  One more window follows the one of the end, for records that came late; it
-    is due when it is over, and none starts after it.
-
-        window   |-------------------------|-------------------------|
-        ended              x
-        due                   x + settle                               end + settle
-    """
-    at, ended_at = in_utc(at), ended_at and in_utc(ended_at)
-    due: list[Period] = []
-    for window in slices_from(anchor, timezone=timezone):
-        is_late = ended_at is not None and ended_at <= window.start
-        if is_late and window.start == local_midnight(anchor, timezone):
-            return []  # it ended before it began
-        complete_at = min(window.end, ended_at) if ended_at and not is_late else window.end
-        if complete_at + settle > at:
-            break
-        if window.start not in closed:
-            due.append(window)
-        if is_late:
-            break
-    return due
+    due_date: date | None,
+    payment_method: str,
+) -> DraftInvoice:
+    taxed = tax_amounts(
+        [line.amount for line in lines], [line.taxable for line in lines], treatment, currency
+    )
+    if treatment != NO_TAX:
+        lines = [
+            replace(line, amount=net, tax_amount=tax)
+            for line, net, tax in zip(lines, taxed.nets, taxed.taxes, strict=True)
+        ]
+    return DraftInvoice(
+        currency=currency,
+        lines=tuple(lines),
+        net_total=taxed.net_total,
+        tax_total=taxed.tax_total,
+        total=taxed.total,
+        taxes=taxed.summary,
+        tax_note=treatment.note,
+        due_date=due_date,
+        payment_method=payment_method,
+    )
 
 
-def _period_index(anchor: date, start: date, *, cycle_months: int) -> int:
-    """Which period of the schedule starts on `start`; 0 for any day up to the anchor."""
-    if start <= anchor:
-        return 0
-    months = (start.year - anchor.year) * 12 + start.month - anchor.month
-    index, rest = divmod(months, cycle_months)
-    if rest or add_months(anchor, months, anchor_day=anchor.day) != start:
-        raise OffSchedule(
-            f"Billed until {start}, but periods of {cycle_months} months from {anchor} "
-            "do not start on that day."
-        )
-    return index
-
-
-def _advance_line(
+def _advance_lines(
     item: SetupItem | RecurringItem, kind: LineKind, period_end: date, currency: str
-) -> DraftLine:
+) -> list[DraftLine]:
+    """The item's line, and after it one for each of its discounts."""
     amount = round_money(item.amount, currency)
-    return DraftLine(
+    quantity = item.quantity if isinstance(item, RecurringItem) else 1
+    line = DraftLine(
         service_id=item.service_id,
         kind=kind,
         description=item.description,
         period_start=item.period_start,
         period_end=period_end,
-        quantity=Decimal(1),
+        quantity=Decimal(quantity),
         unit="",
-        unit_price=amount,
+        unit_price=amount if quantity == 1 else round_places(Fraction(amount) / quantity, 6),
         amount=amount,
+        addon_id=item.addon_id,
+        taxable=item.taxable,
     )
+    off = [(one.description, -round_money(one.amount, currency)) for one in item.discounts]
+    return [line] + [
+        replace(
+            line,
+            kind=LineKind.DISCOUNT,
+            description=text,
+            quantity=Decimal(1),
+            unit_price=less,
+            amount=less,
+        )
+        for text, less in off
+    ]
 
 
-def _usage_line(item: ChargeItem, currency: str) -> DraftLine:
+def _charge_line(item: ChargeItem, currency: str) -> DraftLine:
     return DraftLine(
         service_id=item.service_id,
-        kind=LineKind.USAGE,
+        kind=item.kind,
         description=item.description,
         period_start=item.period.start,
         period_end=item.period.end,
@@ -232,22 +242,31 @@ def _usage_line(item: ChargeItem, currency: str) -> DraftLine:
         unit_price=item.unit_price,
         amount=round_money(item.amount, currency),
         charge_id=item.charge_id,
+        taxable=item.taxable,
     )
 
 
 def _key(line: DraftLine) -> BilledKey:
-    return line.service_id, line.kind, line.period_start
+    assert line.service_id is not None  # only charges may be of no service
+    return line.service_id, line.addon_id, line.kind, line.period_start
 
 
 def _refuse_duplicates(lines: Sequence[DraftLine]) -> None:
-    for (service_id, kind, start), times in Counter(map(_key, lines)).items():
+    for (service_id, _, kind, start), times in Counter(map(_key, lines)).items():
         if times > 1:
             raise ValueError(f"Service {service_id} has {times} {kind} items for {start}.")
 
 
 _KINDS = list(LineKind)
+_LAST = 2**63
+"""Lines of no service come after those of every service."""
 
 
-def _printing_order(line: DraftLine) -> tuple[int, int, str]:
+def _printing_order(line: DraftLine) -> tuple[int, int, int, str]:
     # The text of two days sorts by time, and so does that of two moments in UTC.
-    return line.service_id, _KINDS.index(line.kind), line.period_start.isoformat()
+    return (
+        line.service_id or _LAST,
+        line.addon_id or 0,
+        _KINDS.index(line.kind),
+        line.period_start.isoformat(),
+    )

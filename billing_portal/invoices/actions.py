@@ -15,8 +15,9 @@ from django.db import transaction
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
 from billing_portal.audit.models import Entry
-from billing_portal.calc.invoice import DraftInvoice, DraftLine
+from billing_portal.calc.invoice import DraftInvoice, DraftLine, LineKind
 from billing_portal.calc.periods import Period, local_date
+from billing_portal.calc.tax import TaxTotal
 from billing_portal.clients.models import Client
 from billing_portal.clients.notices import Notice, notify_all
 from billing_portal.errors import PortalError
@@ -29,6 +30,7 @@ from billing_portal.invoices.models import (
     UsageWindow,
 )
 from billing_portal.invoices.numbering import INVOICE_PREFIX, take_numbers
+from billing_portal.invoices.queries import billing_rules
 
 
 class InvoiceNotCancellable(PortalError):
@@ -43,7 +45,8 @@ class NewCharge:
     """
 
     key: str
-    service_id: int
+    client_id: int
+    service_id: int | None
     metric: str
     description: str
     period: Period
@@ -53,6 +56,8 @@ class NewCharge:
     amount: Decimal
     currency: str
     evidence: Mapping[str, Any]
+    kind: LineKind = LineKind.USAGE
+    taxable: bool = True
 
 
 def add_charge(charge: NewCharge, *, at: datetime) -> Charge:
@@ -89,6 +94,7 @@ def issue(
 ) -> Invoice:
     """Turn a draft into an invoice with a number, in one transaction, and queue its mail.
 
+    One over 0.00 is paid from the start.
     Raises IntegrityError if a line's period was billed meanwhile.
     """
     (invoice,) = issue_all([(client, draft)], at=at, actor=actor)
@@ -105,10 +111,11 @@ def issue_all(
     if not drafts:
         return []
     today = local_date(at, settings.SELLER_TIMEZONE)
+    term = timedelta(days=billing_rules().term_days)
     with transaction.atomic():
         numbers = take_numbers(INVOICE_PREFIX, year=today.year, count=len(drafts))
         invoices = Invoice.objects.bulk_create(
-            _invoice(client, draft, number, today=today, at=at)
+            _invoice(client, draft, number, today=today, term=term, at=at)
             for number, (client, draft) in zip(numbers, drafts, strict=True)
         )
         InvoiceLine.objects.bulk_create(
@@ -173,7 +180,10 @@ def printed_day(moment: date | datetime) -> date:
 def _charge(charge: NewCharge, *, at: datetime) -> Charge:
     return Charge(
         key=charge.key,
+        client_id=charge.client_id,
         service_id=charge.service_id,
+        kind=charge.kind,
+        taxable=charge.taxable,
         metric=charge.metric,
         description=charge.description[:300],
         starts_at=charge.period.start,
@@ -189,16 +199,23 @@ def _charge(charge: NewCharge, *, at: datetime) -> Charge:
 
 
 def _invoice(
-    client: Client, draft: DraftInvoice, number: str, *, today: date, at: datetime
+    client: Client, draft: DraftInvoice, number: str, *, today: date, term: timedelta, at: datetime
 ) -> Invoice:
     return Invoice(
+        status=InvoiceStatus.UNPAID if draft.total else InvoiceStatus.PAID,
+        paid_at=None if draft.total else at,
         client=client,
         number=number,
         currency=draft.currency,
         issued_at=at,
         issue_date=today,
-        due_date=today + timedelta(days=settings.PAYMENT_TERM_DAYS),
+        due_date=draft.due_date or today + term,
+        payment_method=draft.payment_method,
+        net_total=draft.net_total,
+        tax_total=draft.tax_total,
         total=draft.total,
+        taxes=[_tax_row(tax) for tax in draft.taxes],
+        tax_note=draft.tax_note,
         seller=_seller(),
         buyer=_buyer(client),
     )
@@ -210,6 +227,7 @@ def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
         position=position,
         kind=line.kind,
         service_id=line.service_id,
+        addon_id=line.addon_id,
         charge_id=line.charge_id,
         description=line.description[:300],
         period_start=printed_day(line.period_start),
@@ -218,7 +236,19 @@ def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
         unit=line.unit,
         unit_price=line.unit_price,
         amount=line.amount,
+        taxable=line.taxable,
+        tax_amount=line.tax_amount,
     )
+
+
+def _tax_row(tax: TaxTotal) -> dict[str, str]:
+    return {
+        "name": tax.name,
+        "percent": str(tax.percent),
+        "category": str(tax.category),
+        "base": str(tax.base),
+        "amount": str(tax.amount),
+    }
 
 
 def _seller() -> dict[str, str]:

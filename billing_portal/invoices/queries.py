@@ -4,13 +4,16 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import F, QuerySet, Sum
-from django.db.models.functions import Round
+from django.db.models.functions import Coalesce, Round
 
-from billing_portal.calc.invoice import BilledKey, ChargeItem
+from billing_portal.calc.invoice import BilledKey, ChargeItem, LineKind
 from billing_portal.calc.periods import Period
 from billing_portal.errors import PortalError
 from billing_portal.invoices.models import (
+    OWED,
+    BillingSettings,
     Charge,
     Invoice,
     InvoiceLine,
@@ -18,9 +21,19 @@ from billing_portal.invoices.models import (
     UsageWindow,
 )
 
+BALANCE = F("total") - F("paid_amount") - F("credit_applied") - F("credited_amount")
+"""What is left to pay of an invoice, as the database computes it."""
+
 
 class CurrencyMixed(PortalError):
     """A client owes in a currency other than its own."""
+
+
+def billing_rules() -> BillingSettings:
+    """When and how invoices are made; what the environment says until staff change it."""
+    return BillingSettings.objects.filter(pk=1).first() or BillingSettings(
+        pk=1, lead_days=settings.INVOICE_LEAD_DAYS, term_days=settings.PAYMENT_TERM_DAYS
+    )
 
 
 def invoices_of(client_id: int) -> QuerySet[Invoice]:
@@ -30,7 +43,7 @@ def invoices_of(client_id: int) -> QuerySet[Invoice]:
 
 def unpaid_of(client_id: int) -> QuerySet[Invoice]:
     """What a client still has to pay, the oldest due first."""
-    return invoices_of(client_id).filter(status=InvoiceStatus.UNPAID).order_by("due_date", "pk")
+    return invoices_of(client_id).filter(status__in=OWED).order_by("due_date", "pk")
 
 
 def overdue(today: date) -> QuerySet[Invoice]:
@@ -41,7 +54,7 @@ def overdue(today: date) -> QuerySet[Invoice]:
 def open_balance(client_id: int) -> Decimal:
     """What a client owes on all unpaid invoices together."""
     # SQLite adds decimals as floats; rounding takes its error away.
-    owed = Round(Sum(F("total") - F("paid_amount")), precision=3)
+    owed = Round(Sum(BALANCE), precision=3)
     return unpaid_of(client_id).aggregate(owed=owed)["owed"] or Decimal(0)
 
 
@@ -56,10 +69,9 @@ def open_charges(currencies: Mapping[int, str]) -> dict[int, list[ChargeItem]]:
     `currencies` has the clients and the currency of each; raises CurrencyMixed if a
     charge is in another.
     """
-    open_ones = Charge.objects.filter(service__client__in=currencies, line__isnull=True)
-    with_client = open_ones.annotate(client_id=F("service__client_id"))
+    open_ones = Charge.objects.filter(client__in=currencies, line__isnull=True)
     found: dict[int, list[ChargeItem]] = {client_id: [] for client_id in currencies}
-    for charge in with_client.order_by("starts_at", "pk"):
+    for charge in open_ones.order_by("starts_at", "pk"):
         if charge.currency != currencies[charge.client_id]:
             raise CurrencyMixed(
                 f"{charge.description} is charged in {charge.currency},"
@@ -79,6 +91,8 @@ def _charge_item(charge: Charge) -> ChargeItem:
         unit=charge.unit,
         unit_price=charge.unit_price,
         amount=charge.amount,
+        kind=LineKind(charge.kind),
+        taxable=charge.taxable,
     )
 
 
@@ -89,11 +103,13 @@ def billed_keys(service_ids: Collection[int]) -> frozenset[BilledKey]:
     """
     lines: Iterable[BilledKey] = (
         InvoiceLine.objects.filter(
-            service_id__in=service_ids, billed=True, period_start__gte=F("service__billed_until")
+            service_id__in=service_ids,
+            billed=True,
+            kind__in=[LineKind.SETUP, LineKind.RECURRING],
+            period_start__gte=Coalesce(F("addon__billed_until"), F("service__billed_until")),
         )
-        .exclude(kind=InvoiceLine.Kind.USAGE)
         .order_by()
-        .values_list("service_id", "kind", "period_start")
+        .values_list("service_id", "addon_id", "kind", "period_start")
     )
     return frozenset(lines)
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 
 from billing_portal.audit import actions as audit
 from billing_portal.audit.queries import history_of_client
+from billing_portal.calc.invoice import DraftInvoice
 from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
@@ -20,6 +21,7 @@ from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
 from billing_portal.invoices import queries as invoices
 from billing_portal.invoices.models import Invoice, InvoiceStatus
+from billing_portal.invoices.queries import BALANCE
 from billing_portal.payments import queries as payments
 from billing_portal.services import queries as services
 from billing_portal.staff.figures import RUNNING, monthly_recurring
@@ -106,12 +108,13 @@ def record_payment(request: HttpRequest, pk: int) -> HttpResponse:
 
 @staff_page("clients.view_client", "invoices.view_invoice")
 def preview(request: HttpRequest, pk: int) -> HttpResponse:
-    """The invoice the client would get now, made by the bill run's own steps."""
+    """The invoices the client would get now, made by the bill run's own steps."""
     client = get_object_or_404(Client, pk=pk)
     at = now()
-    draft, problem = None, ""
+    drafts: list[DraftInvoice] = []
+    problem = ""
     try:
-        draft = bill_run.preview_client(pk, at)
+        drafts = bill_run.preview_client(pk, at)
     except PortalError as error:
         problem = str(error)
     return show(
@@ -121,7 +124,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
         crumbs=crumbs(client),
         context={
             "client": client,
-            "draft": draft,
+            "drafts": drafts,
             "problem": problem,
             "at": at,
             "form": WishForm(),
@@ -138,30 +141,33 @@ def bill_now(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("staff:client-preview", pk=pk)
     at = now()
     try:
-        invoice = bill_run.bill_client(pk, at)
+        issued = bill_run.bill_client(pk, at)
     except PortalError as error:
         messages.error(request, f"Not billed: {error}")
         return redirect("staff:client-preview", pk=pk)
-    if invoice is None:
+    if not issued:
         messages.info(request, "Nothing is due, so no invoice was issued.")
         return redirect("staff:client", pk=pk)
+    numbers = ", ".join(str(invoice) for invoice in issued)
     audit.record(
         "client.billed_by_hand",
         client,
-        summary=f"{client} billed by hand: {invoice.number}",
+        summary=f"{client} billed by hand: {numbers}",
         at=at,
         actor=member(request),
         client_id=pk,
     )
-    messages.success(request, f"Invoice {invoice.number} issued and mailed to {client.email}.")
-    return redirect("staff:invoice", pk=invoice.pk)
+    messages.success(request, f"Issued and mailed to {client.email}: {numbers}.")
+    if len(issued) > 1:
+        return redirect("staff:client", pk=pk)
+    return redirect("staff:invoice", pk=issued[0].pk)
 
 
 def _figures(client: Client, at: datetime) -> dict[str, Any]:
     """Balance, overdue, paid so far and monthly worth, in the client's currency."""
     unpaid = Q(status=InvoiceStatus.UNPAID)
     today = local_date(at, settings.SELLER_TIMEZONE)
-    left = F("total") - F("paid_amount")
+    left = BALANCE
     sums = Invoice.objects.filter(client=client, currency=client.currency).aggregate(
         owed=Sum(left, filter=unpaid),
         overdue=Sum(left, filter=unpaid & Q(due_date__lt=today)),

@@ -16,6 +16,7 @@ from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import add_months, local_date, local_midnight
 from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Invoice, InvoiceStatus
+from billing_portal.invoices.queries import BALANCE
 from billing_portal.payments.models import Transaction
 from billing_portal.products.models import CYCLE_MONTHS
 from billing_portal.services.models import Service
@@ -139,9 +140,9 @@ def _invoiced(at: datetime) -> list[dict[str, Any]]:
         Invoice.objects.order_by()
         .values("currency")
         .annotate(
-            owed=Sum(F("total") - F("paid_amount"), filter=unpaid),
+            owed=Sum(BALANCE, filter=unpaid),
             owed_count=Count("pk", filter=unpaid),
-            overdue=Sum(F("total") - F("paid_amount"), filter=overdue),
+            overdue=Sum(BALANCE, filter=overdue),
             overdue_count=Count("pk", filter=overdue),
             invoiced=Sum("total", filter=recent),
         )

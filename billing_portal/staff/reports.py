@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncMonth
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
@@ -22,6 +22,7 @@ from billing_portal.calc.periods import add_months, local_date, local_midnight
 from billing_portal.clock.reading import now
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import Charge, Invoice, InvoiceStatus
+from billing_portal.invoices.queries import BALANCE
 from billing_portal.payments.models import Transaction
 from billing_portal.services.models import Service
 from billing_portal.staff.figures import LATELY, RUNNING, per_month
@@ -76,7 +77,7 @@ def page(request: HttpRequest, key: str = "aging") -> HttpResponseBase:
 def aging(at: datetime) -> Report:
     """What each client owes, by how long it is overdue."""
     today = local_date(at, settings.SELLER_TIMEZONE)
-    left = F("total") - F("paid_amount")
+    left = BALANCE
     sums = {f"a{i}": Sum(left, filter=_late(today, *age[1:])) for i, age in enumerate(AGES)}
     oldest = Sum(left, filter=_late(today, AGES[-1][2], None))
     rows: Iterable[Any] = (

@@ -3,40 +3,51 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from billing_portal.calc.invoice import (
-    RecurringItem,
-    SetupItem,
-    draft_invoice,
-    recurring_periods_due,
-)
-from billing_portal.calc.periods import add_months
+from django.conf import settings
+
+from billing_portal.calc.due import recurring_periods_due
+from billing_portal.calc.invoice import RecurringItem, SetupItem, draft_invoice
+from billing_portal.calc.periods import add_months, local_date
 from billing_portal.clients.models import Client
-from billing_portal.invoices import actions as invoices
 from billing_portal.invoices import queries as billed
-from billing_portal.invoices.models import Invoice
+from billing_portal.invoices.models import BillingSettings, Invoice
+from billing_portal.invoices.queries import billing_rules
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
+from billing_portal.taxes.queries import treatments
+from billing_portal.workflows import issuing
 from provisioning import registry
 
 
 def invoice_first_period(
-    client: Client, ordered: Sequence[Service], *, at: datetime
+    client: Client, ordered: Sequence[Service], *, payment_method: str, at: datetime
 ) -> Invoice | None:
     """Invoice set-up fees and first periods of new services; None if nothing is due now."""
+    today = local_date(at, settings.SELLER_TIMEZONE)
+    by_period = billing_rules().due_policy == BillingSettings.DuePolicy.PERIOD_START
     draft = draft_invoice(
         currency=client.currency,
         setup=[setup_item(service) for service in ordered],
         recurring=[first_item(service) for service in ordered],
         charges=(),
         billed=billed.billed_keys([service.pk for service in ordered]),
+        treatment=treatments([client], on=today)[client.pk],
+        due_date=today if by_period else None,
+        payment_method=payment_method,
     )
     note_billed(first_item(service) for service in ordered)
-    return invoices.issue(client, draft, at=at) if draft else None
+    return issuing.issue(client, draft, at=at) if draft else None
 
 
 def setup_item(service: Service) -> SetupItem:
     description = f"{service.product.name}: set-up"
-    return SetupItem(service.pk, description, service.anchor_date, service.setup_fee)
+    return SetupItem(
+        service.pk,
+        description,
+        service.anchor_date,
+        service.setup_fee,
+        taxable=service.product.taxable,
+    )
 
 
 def first_item(service: Service) -> RecurringItem:
@@ -75,4 +86,12 @@ def _item(service: Service, start: date, end: date) -> RecurringItem:
         what += f", {registry.module_class(service.product.module_key).summarise(service.spec)}"
     if service.label:
         what += f" ({service.label})"
-    return RecurringItem(service.pk, what, start, end, service.recurring_amount)
+    return RecurringItem(
+        service.pk,
+        what,
+        start,
+        end,
+        service.recurring_amount,
+        quantity=service.quantity,
+        taxable=service.product.taxable,
+    )

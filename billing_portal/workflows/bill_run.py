@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain
-from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -21,12 +20,13 @@ from billing_portal.calc.invoice import DraftInvoice, RecurringItem, draft_invoi
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
-from billing_portal.invoices import actions as invoices
 from billing_portal.invoices import queries as billed
-from billing_portal.invoices.models import Invoice
+from billing_portal.invoices.models import BillingSettings, Invoice
 from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
-from billing_portal.workflows import advance_billing, billing_candidates, usage_windows
+from billing_portal.taxes.queries import treatments
+from billing_portal.workflows import advance_billing, billing_candidates, issuing, usage_windows
+from billing_portal.workflows.invoice_groups import InvoiceGroup, groups_of
 from provisioning.contract import UsageMoved
 
 logger = logging.getLogger(__name__)
@@ -48,10 +48,10 @@ class BillRunReport:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one client owes: the draft, if there is anything to ask for, and its periods."""
+    """One invoice a client is due: its draft and the periods on it."""
 
     client: Client
-    draft: DraftInvoice | None
+    draft: DraftInvoice
     periods: Sequence[RecurringItem]
 
 
@@ -80,26 +80,25 @@ def bill_chunk(client_ids: Sequence[int], at: datetime) -> BillRunReport:
     return report
 
 
-def bill_client(client_id: int, at: datetime) -> Invoice | None:
-    """Issue the one invoice a client is due by `at`, or None if there is nothing to bill.
+def bill_client(client_id: int, at: datetime) -> list[Invoice]:
+    """Issue the invoices a client is due by `at`; mostly one, none if there is nothing to bill.
 
     Repeating it, in whatever process, issues nothing more.
     """
     for _ in range(TRIES - 1):
         try:
-            return _only(_bill([client_id], at=at))
+            return _bill([client_id], at=at)
         except UsageMoved as moved:
             logger.info("billing client %s again: %s", client_id, moved)
-    return _only(_bill([client_id], at=at))
+    return _bill([client_id], at=at)
 
 
-def preview_client(client_id: int, at: datetime) -> DraftInvoice | None:
+def preview_client(client_id: int, at: datetime) -> list[DraftInvoice]:
     """What `bill_client` would issue at `at`: its own steps, taken back before the last one.
 
     The charge ids in the draft are of rows that do not stay.
     """
-    bill = _only(_preview([client_id], at=at))
-    return bill.draft if bill else None
+    return [bill.draft for bill in _preview([client_id], at=at)]
 
 
 def _bill_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: datetime) -> None:
@@ -113,12 +112,12 @@ def _bill_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: datetim
 
 def _bill_or_park(client_id: int, report: BillRunReport, *, at: datetime) -> None:
     try:
-        invoice = bill_client(client_id, at)
+        issued = bill_client(client_id, at)
     except Exception as error:
         _park(client_id, error, report)
         Client.objects.filter(pk=client_id).update(billing_problem=_sentence(error))
     else:
-        report.issued += [invoice] if invoice else []
+        report.issued += issued
 
 
 def _preview_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: datetime) -> None:
@@ -131,7 +130,7 @@ def _preview_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: date
             for client_id in client_ids:
                 _preview_chunk([client_id], report, at=at)
     else:
-        report.drafts += [(bill.client, bill.draft) for bill in bills if bill.draft]
+        report.drafts += [(bill.client, bill.draft) for bill in bills]
 
 
 def _park(client_id: int, error: Exception, report: BillRunReport) -> None:
@@ -147,9 +146,8 @@ def _bill(client_ids: Sequence[int], *, at: datetime) -> list[Invoice]:
         Client.objects.filter(pk__in=client_ids).exclude(billing_problem="").update(
             billing_problem=""
         )
-        due = [(bill.client, bill.draft) for bill in bills if bill.draft]
-        advance_billing.note_billed(item for bill in bills if bill.draft for item in bill.periods)
-        return invoices.issue_all(due, at=at)
+        advance_billing.note_billed(item for bill in bills for item in bill.periods)
+        return issuing.issue_all([(bill.client, bill.draft) for bill in bills], at=at)
 
 
 def _preview(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
@@ -161,8 +159,11 @@ def _preview(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
 
 def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
     """Lock clients and services, write the charges of every window due, and draft invoices."""
-    locked = Client.objects.select_for_update(no_key=True).filter(pk__in=client_ids)
-    clients = list(locked.order_by("pk"))
+    locked = Client.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=client_ids)
+    clients = list(locked.select_related("group").order_by("pk"))
+    rules = billed.billing_rules()
+    today = local_date(at, settings.SELLER_TIMEZONE)
+    taxed = treatments(clients, on=today)
     services = billing_candidates.services_due(client_ids)
     every = list(chain.from_iterable(services.values()))
     usage_windows.charge(every, at=at)
@@ -170,25 +171,45 @@ def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
     done = billed.billed_keys([service.pk for service in every])
     bills = []
     for client in clients:
-        periods = _periods_due(client, services[client.pk], at=at)
-        draft = draft_invoice(
-            currency=client.currency, recurring=periods, charges=charges[client.pk], billed=done
+        mine = services[client.pk]
+        groups = groups_of(
+            client,
+            periods=_periods_due(client, mine, rules, at=at),
+            charges=charges[client.pk],
+            services={service.pk: service for service in mine},
+            rules=rules,
+            today=today,
         )
-        # Nobody is asked for an invoice of 0.00 or less; its charges wait for the next one.
-        bills.append(Bill(client, draft if draft and draft.total > 0 else None, periods))
+        for group in groups:
+            draft = draft_invoice(
+                currency=client.currency,
+                recurring=group.periods,
+                charges=group.charges,
+                billed=done,
+                treatment=taxed[client.pk],
+                due_date=group.due_date,
+                payment_method=group.payment_method,
+            )
+            if draft and _is_asked_for(draft, group):
+                bills.append(Bill(client, draft, group.periods))
     return bills
 
 
+def _is_asked_for(draft: DraftInvoice, group: InvoiceGroup) -> bool:
+    """Charges that come to 0.00 or less wait for more; a period for nothing is noted at once."""
+    return draft.total > 0 or (draft.total == 0 and bool(group.periods))
+
+
 def _periods_due(
-    client: Client, services: Iterable[Service], *, at: datetime
+    client: Client, services: Iterable[Service], rules: BillingSettings, *, at: datetime
 ) -> list[RecurringItem]:
     """The periods of the running services to invoice in advance by `at`."""
     running = [service for service in services if service.status in billable_statuses()]
-    today = _billing_day(running, at=at)
+    today = _billing_day(running, rules, at=at)
     found = []
     for service in running:
         items = advance_billing.items_due(
-            service, today=today, lead_days=settings.INVOICE_LEAD_DAYS
+            service, today=today, lead_days=rules.lead_days_of(service.cycle)
         )
         if items and service.currency != client.currency:
             raise billed.CurrencyMixed(
@@ -198,13 +219,13 @@ def _periods_due(
     return found
 
 
-def _billing_day(running: Iterable[Service], *, at: datetime) -> date:
+def _billing_day(running: Iterable[Service], rules: BillingSettings, *, at: datetime) -> date:
     """The seller's day that decides which periods of a client are due.
 
     Without lead days the new periods of a client with a metered service wait until the
     usage of the old one has settled, so that all are on one invoice.
     """
-    waits = not settings.INVOICE_LEAD_DAYS and any(
+    waits = not rules.longest_lead_days and any(
         usage_windows.is_metered(service) for service in running
     )
     return local_date(at - usage_windows.settle_time() if waits else at, settings.SELLER_TIMEZONE)
@@ -212,10 +233,3 @@ def _billing_day(running: Iterable[Service], *, at: datetime) -> date:
 
 def _sentence(error: Exception) -> str:
     return str(error) if isinstance(error, PortalError) else f"our bug: {error!r}"
-
-
-T = TypeVar("T")
-
-
-def _only(found: Sequence[T]) -> T | None:
-    return found[0] if found else None

@@ -9,6 +9,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Charge
+from billing_portal.invoices.queries import billing_rules
 from billing_portal.products.models import Cycle
 from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
@@ -29,7 +30,7 @@ def clients_due(at: datetime) -> QuerySet[Client]:
     mine = Q(client_id=OuterRef("pk"))
     advance = _advance_due(at).filter(mine)
     usage = _usage_due(at).filter(mine)
-    charges = Charge.objects.filter(service__client_id=OuterRef("pk"), line__isnull=True)
+    charges = Charge.objects.filter(client_id=OuterRef("pk"), line__isnull=True)
     due = Exists(advance) | Exists(usage) | Exists(charges) | ~Q(billing_problem="")
     return Client.objects.filter(due).order_by("pk")
 
@@ -54,7 +55,8 @@ def services_due(client_ids: Collection[int]) -> dict[int, list[Service]]:
 
 
 def _advance_due(at: datetime) -> QuerySet[Service]:
-    horizon = local_date(at, settings.SELLER_TIMEZONE) + timedelta(days=settings.INVOICE_LEAD_DAYS)
+    longest = billing_rules().longest_lead_days
+    horizon = local_date(at, settings.SELLER_TIMEZONE) + timedelta(days=longest)
     return Service.objects.filter(
         status__in=billable_statuses(), recurring_amount__gt=0, billed_until__lte=horizon
     ).exclude(cycle=Cycle.ONE_TIME)

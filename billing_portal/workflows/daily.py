@@ -45,7 +45,16 @@ class DailyTask:
     noun: str
 
 
+_NOTHING = DailyTask(lambda on: [], lambda unit, on: None, "")
+
 TASKS: Mapping[Task, DailyTask] = {
+    Task.RATES: _NOTHING,
+    Task.TAX_IDS: _NOTHING,
+    Task.CAPTURES: _NOTHING,
+    Task.CHANGES: _NOTHING,
+    Task.CANCELLATIONS: _NOTHING,
+    Task.TERMS: _NOTHING,
+    Task.CARD_EXPIRY: _NOTHING,
     Task.REMINDERS: DailyTask(dunning.invoices_to_remind, dunning.remind, "invoice"),
     Task.UNSUSPENSIONS: DailyTask(
         overdue_services.services_to_unsuspend, overdue_services.unsuspend, "service"

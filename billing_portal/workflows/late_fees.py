@@ -15,6 +15,7 @@ from billing_portal.audit import actions as audit
 from billing_portal.automation.actions import Deed
 from billing_portal.automation.models import AutomationSettings, Task, TaskItem
 from billing_portal.automation.queries import BusinessDay
+from billing_portal.calc.invoice import LineKind
 from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import Period, local_midnight
 from billing_portal.clients.models import Client
@@ -66,7 +67,9 @@ def charge(invoice_id: int, on: BusinessDay) -> Deed | None:
     first = invoice.lines.order_by("position")[0]
     late_fee = NewCharge(
         key=f"{METRIC}:{invoice.pk}",
+        client_id=invoice.client_id,
         service_id=first.service_id,
+        kind=LineKind.LATE_FEE,
         metric=METRIC,
         description=f"Late fee for invoice {invoice.number}, due {invoice.due_date.isoformat()}",
         period=Period(

@@ -14,11 +14,13 @@ from billing_portal.clients.models import Client, ClientStatus
 from billing_portal.clients.notices import notify
 from billing_portal.errors import PortalError
 from billing_portal.invoices.amounts import format_amount
+from billing_portal.invoices.models import Invoice
 from billing_portal.orders import actions as orders
 from billing_portal.orders.actions import ItemTerms
 from billing_portal.orders.models import Order, OrderItem
 from billing_portal.payments.registry import UnknownGateway, gateway
 from billing_portal.products.models import Price, Product
+from billing_portal.services.models import Service
 from billing_portal.workflows import advance_billing, start_services
 from provisioning import registry
 from provisioning.contract import ModuleError
@@ -92,11 +94,17 @@ def place_order(
             at=at,
         )
         services = [item.service for item in order.items.select_related("service__product")]
-        if invoice := advance_billing.invoice_first_period(locked, services, at=at):
+        if invoice := _first_invoice(order, services, at=at):
             orders.attach_invoice(order, invoice)
         start_services.start_on_order(order, services, at=at)
         _confirm(order, terms, at=at)
     return order
+
+
+def _first_invoice(order: Order, services: Sequence[Service], *, at: datetime) -> Invoice | None:
+    return advance_billing.invoice_first_period(
+        order.client, services, payment_method=order.payment_method, at=at
+    )
 
 
 def check_item(item: OrderRequest, *, currency: str) -> ItemTerms:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from billing_portal.calc.invoice import usage_windows_due
+from billing_portal.calc.due import usage_windows_due
 from billing_portal.calc.periods import Period
 from billing_portal.invoices import actions as invoices
 from billing_portal.invoices import queries as billed
@@ -58,7 +58,7 @@ def _rounds_due(
 
 def _windows_due(service: Service, closed: frozenset[datetime], *, at: datetime) -> list[Period]:
     return usage_windows_due(
-        anchor=service.anchor_date,
+        anchor=service.usage_anchor_date or service.anchor_date,
         timezone=settings.SELLER_TIMEZONE,
         closed=closed,
         at=at,
@@ -70,8 +70,10 @@ def _windows_due(service: Service, closed: frozenset[datetime], *, at: datetime)
 def _new_charge(service: Service, window: Period, usage: Usage) -> NewCharge:
     return NewCharge(
         key=f"{usage.metric}:{service.pk}:{window.start.isoformat()}",
+        client_id=service.client_id,
         service_id=service.pk,
         metric=usage.metric,
+        taxable=service.product.taxable,
         description=_with_label(usage.description, service),
         period=usage.period,
         quantity=usage.quantity,

@@ -16,7 +16,7 @@ from billing_portal.invoices.evidence import explain
 from billing_portal.invoices.models import Charge
 from billing_portal.workflows.bill_run import bill_client
 from provisioning.contract import UsageMoved
-from tests.factories import make_client, make_product, make_server, make_service, utc
+from tests.factories import make_client, make_product, make_server, make_service, only, utc
 
 pytestmark = pytest.mark.django_db
 
@@ -165,11 +165,11 @@ def test_a_correction_is_charged_once(server):
 
 def test_the_next_invoice_carries_the_credit_and_explains_it(server):
     service = make_storage(server, "1000.00")
-    assert bill_client(service.client_id, utc(2026, 12, 1, 2, 10)).total == Decimal("800.00")
+    assert only(bill_client(service.client_id, utc(2026, 12, 1, 2, 10))).total == Decimal("800.00")
     see(server, hours(723), 500)
     see(server, utc(2027, 1, 1, 0, 30), 500)
 
-    invoice = bill_client(service.client_id, utc(2027, 1, 1, 2, 10))
+    invoice = only(bill_client(service.client_id, utc(2027, 1, 1, 2, 10)))
 
     # December: 500.00.  November again: 300 GB less for 2 of 720 hours, 0.83.
     assert [line.amount for line in invoice.lines.all()] == [Decimal("-0.83"), Decimal("500.00")]
@@ -178,12 +178,12 @@ def test_the_next_invoice_carries_the_credit_and_explains_it(server):
     assert charge.key == f"storage_correction:{service.pk}:{DECEMBER.start.isoformat()}"
     assert LateSize.objects.get().charge_ref == charge.pk
     assert explain(charge).rows[0][2:4] == ("800 GB", "500 GB")
-    assert bill_client(service.client_id, utc(2027, 1, 1, 3)) is None
+    assert only(bill_client(service.client_id, utc(2027, 1, 1, 3))) is None
 
 
 def test_a_credit_larger_than_the_next_invoice_waits_for_one_it_fits(server):
     service = make_storage(server, "1000.00")
-    bill_client(service.client_id, utc(2026, 12, 1, 2, 10))
+    only(bill_client(service.client_id, utc(2026, 12, 1, 2, 10)))
     LateSize.objects.create(
         datastore=Datastore.objects.get(),
         starts_at=hours(0),
@@ -196,8 +196,8 @@ def test_a_credit_larger_than_the_next_invoice_waits_for_one_it_fits(server):
     see(server, hours(721), 500)
     see(server, utc(2027, 1, 31), 500)
 
-    assert bill_client(service.client_id, utc(2027, 1, 1, 2, 10)) is None
-    invoice = bill_client(service.client_id, utc(2027, 2, 1, 2, 10))
+    assert only(bill_client(service.client_id, utc(2027, 1, 1, 2, 10))) is None
+    invoice = only(bill_client(service.client_id, utc(2027, 2, 1, 2, 10)))
 
     # -788.64 for November's first 718 hours and its last two, then twice 500.00.
     assert [line.amount for line in invoice.lines.all()] == [

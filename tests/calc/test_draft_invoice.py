@@ -136,7 +136,7 @@ def test_what_was_billed_is_not_billed_again():
         recurring=[DECEMBER, JANUARY],
         charges=[],
         billed=frozenset(
-            {(7, "setup", date(2026, 12, 1)), (7, LineKind.RECURRING, date(2026, 12, 1))}
+            {(7, None, "setup", date(2026, 12, 1)), (7, LineKind.RECURRING, date(2026, 12, 1))}
         ),
     )
 
@@ -146,10 +146,10 @@ def test_what_was_billed_is_not_billed_again():
 @pytest.mark.parametrize(
     "key",
     [
-        (8, "recurring", date(2026, 12, 1)),
-        (7, "setup", date(2026, 12, 1)),
+        (8, None, "recurring", date(2026, 12, 1)),
+        (7, None, "setup", date(2026, 12, 1)),
         (7, "usage", date(2026, 12, 1)),
-        (7, "recurring", date(2027, 1, 1)),
+        (7, None, "recurring", date(2027, 1, 1)),
     ],
 )
 def test_only_the_same_service_kind_and_period_counts_as_billed(key):
@@ -174,7 +174,7 @@ def test_a_late_charge_for_a_billed_period_is_billed():
 def test_without_lines_there_is_no_invoice():
     free = replace(DECEMBER, amount=Decimal("0.00"))
     nearly_free = replace(JANUARY, amount=Decimal("0.004"))
-    billed = frozenset({(8, "recurring", date(2026, 12, 1))})
+    billed = frozenset({(8, None, "recurring", date(2026, 12, 1))})
 
     assert draft_invoice(currency="EUR", recurring=[], charges=[], billed=billed) is None
     assert (

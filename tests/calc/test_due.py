@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_portal.calc.invoice import OffSchedule, recurring_periods_due, usage_windows_due
+from billing_portal.calc.due import OffSchedule, recurring_periods_due, usage_windows_due
 from billing_portal.calc.periods import Period
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from billing_portal.audit.models import Entry
-from billing_portal.calc.invoice import usage_windows_due
+from billing_portal.calc.due import usage_windows_due
 from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Charge, Invoice, NumberSeries, UsageWindow
 from billing_portal.mail.models import ClientMail
@@ -15,7 +15,7 @@ from billing_portal.services.models import Service
 from billing_portal.workflows import bill_run, billing_candidates, tasks, usage_windows
 from provisioning import registry
 from tests.conftest import SentTask
-from tests.factories import make_client, make_product, make_service, utc
+from tests.factories import make_client, make_product, make_service, only, utc
 from tests.workflows.billing import make_metered, totals, window
 
 pytestmark = pytest.mark.django_db
@@ -232,15 +232,15 @@ def test_a_preview_does_not_count_late_records_twice(vendor, monkeypatch):
     monkeypatch.setattr(module, "collect_usage", collect_what_is_open)
     at = utc(2026, 12, 1, 2)
 
-    draft = bill_run.preview_client(service.client_id, at)
+    draft = only(bill_run.preview_client(service.client_id, at))
 
-    assert drafted(draft) == issued(bill_run.bill_client(service.client_id, at))
+    assert drafted(draft) == issued(only(bill_run.bill_client(service.client_id, at)))
 
 
 def test_a_preview_of_nothing_is_nothing(vendor):
     service = make_metered(vendor)
 
-    assert bill_run.preview_client(service.client_id, utc(2026, 10, 31)) is None
+    assert only(bill_run.preview_client(service.client_id, utc(2026, 10, 31))) is None
 
 
 # --- The command --------------------------------------------------------------------------

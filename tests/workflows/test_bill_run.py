@@ -11,7 +11,7 @@ from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
 from billing_portal.workflows import bill_run
 from provisioning import registry
-from tests.factories import make_client, make_product, make_service, utc
+from tests.factories import make_client, make_product, make_service, only, utc
 from tests.workflows.billing import lines, make_metered, window
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ DUE = utc(2026, 11, 1, 2)
 
 
 def bill(service, at=DUE):
-    return bill_run.bill_client(service.client_id, at)
+    return only(bill_run.bill_client(service.client_id, at))
 
 
 def billed_until(service):

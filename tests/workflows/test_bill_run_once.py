@@ -8,7 +8,7 @@ from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Charge, Invoice, UsageWindow
 from billing_portal.services.models import Service
 from billing_portal.workflows import bill_run
-from tests.factories import utc
+from tests.factories import only, utc
 from tests.workflows.billing import lines, make_metered, totals, window
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +17,7 @@ DUE = utc(2026, 11, 1, 2)
 
 
 def bill(service, at=DUE):
-    return bill_run.bill_client(service.client_id, at)
+    return only(bill_run.bill_client(service.client_id, at))
 
 
 # --- Once ---------------------------------------------------------------------------------

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BillablesConfig(AppConfig):
+    name = "billing_portal.billables"
+    label = "billables"
