@@ -1,7 +1,7 @@
 """A client orders: services, an invoice, and what can start at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -45,13 +45,29 @@ class OrderRefused(PortalError):
 
 
 @dataclass(frozen=True, slots=True)
+class AddonRequest:
+    """An add-on wanted together with a product."""
+
+    addon_id: int
+    quantity: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """One thing a client wants.  `answers` are the raw fields of the module's order form."""
+    """One thing a client wants, as a form sent it; nothing is checked yet.
+
+    `answers` are the fields of the module's order form, `options` and `custom_fields`
+    those of the product's own questions, by key.
+    """
 
     product_id: int
     cycle: str
     label: str
     answers: Mapping[str, Any]
+    quantity: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    custom_fields: Mapping[str, Any] = field(default_factory=dict)
+    addons: Sequence[AddonRequest] = ()
 
 
 def place_order(
@@ -62,6 +78,7 @@ def place_order(
     payment_method: str,
     submission_key: str,
     at: datetime,
+    promotion_code: str = "",
 ) -> Order:
     """Record the order with its pending services, and invoice what is due now.
 
