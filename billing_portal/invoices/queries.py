@@ -5,8 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import F, QuerySet, Sum
-from django.db.models.functions import Coalesce, Round
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Round
 
 from billing_portal.calc.invoice import BilledKey, ChargeItem, LineKind
 from billing_portal.calc.periods import Period
@@ -103,10 +103,11 @@ def billed_keys(service_ids: Collection[int]) -> frozenset[BilledKey]:
     """
     lines: Iterable[BilledKey] = (
         InvoiceLine.objects.filter(
+            Q(addon__isnull=True, period_start__gte=F("service__billed_until"))
+            | Q(addon__isnull=False, period_start__gte=F("addon__billed_until")),
             service_id__in=service_ids,
             billed=True,
             kind__in=[LineKind.SETUP, LineKind.RECURRING],
-            period_start__gte=Coalesce(F("addon__billed_until"), F("service__billed_until")),
         )
         .order_by()
         .values_list("service_id", "addon_id", "kind", "period_start")

@@ -30,6 +30,7 @@ def make_overdue(
         issued_at=utc(issued.year, issued.month, issued.day),
         issue_date=issued,
         due_date=due,
+        net_total=Decimal("30.00") * len(billed),
         total=Decimal("30.00") * len(billed),
         seller={},
         buyer={},

@@ -22,17 +22,19 @@ def run(*arguments: str, at: tuple[int, ...] = (2026, 5, 2, 9)) -> list[str]:
     return out.getvalue().splitlines()
 
 
+def worth_reading(lines):
+    """The lines without those of tasks that had nothing to do."""
+    return [line for line in lines if not line.endswith(": 0")]
+
+
 def test_the_days_work_is_done_and_printed_line_by_line():
     invoice = make_overdue(make_service(make_client(company_name="Acme")))
 
     lines = run()
 
-    assert lines == [
+    assert worth_reading(lines) == [
         "2026-05-02  Reminders: 1",
         f"    First overdue reminder of {invoice} to Acme",
-        "2026-05-02  Unsuspensions: 0",
-        "2026-05-02  Suspensions: 0",
-        "2026-05-02  Daily digest: 0",
     ]
     assert mailed() == ["reminder_overdue_first"]
 
@@ -41,7 +43,9 @@ def test_a_second_time_there_is_nothing_to_do():
     make_overdue()
     run()
 
-    assert run(at=(2026, 5, 2, 10))[0] == "2026-05-02  Reminders: 0"
+    lines = run(at=(2026, 5, 2, 10))
+    assert "2026-05-02  Reminders: 0" in lines
+    assert worth_reading(lines) == []
 
 
 def test_a_dry_run_looks_ahead_and_changes_nothing():
@@ -51,13 +55,11 @@ def test_a_dry_run_looks_ahead_and_changes_nothing():
 
     lines = run("--date", "2026-05-06", "--dry-run")
 
-    assert lines == [
+    assert worth_reading(lines) == [
         "2026-05-06  Reminders: 1",
         f"    Second overdue reminder of {invoice} to Acme",
-        "2026-05-06  Unsuspensions: 0",
         "2026-05-06  Suspensions: 1",
         f"    {service} of Acme suspended: invoice {invoice} has been due since 2026-05-01",
-        "2026-05-06  Daily digest: 0",
         "Nothing was changed.",
     ]
     assert (mailed(), TaskRun.objects.count(), service.jobs.count()) == ([], 0, 0)

@@ -92,6 +92,8 @@ def test_a_draft_says_all_that_will_be_printed():
                 charge_id=31,
             ),
         ),
+        net_total=Decimal("48.56"),
+        tax_total=Decimal("0.00"),
         total=Decimal("48.56"),
     )
     assert str(invoice.total) == "48.56"
@@ -136,7 +138,10 @@ def test_what_was_billed_is_not_billed_again():
         recurring=[DECEMBER, JANUARY],
         charges=[],
         billed=frozenset(
-            {(7, None, "setup", date(2026, 12, 1)), (7, LineKind.RECURRING, date(2026, 12, 1))}
+            {
+                (7, None, "setup", date(2026, 12, 1)),
+                (7, None, LineKind.RECURRING, date(2026, 12, 1)),
+            }
         ),
     )
 

@@ -111,7 +111,7 @@ def test_billed_keys_prove_what_the_service_row_may_have_lost(client):
     service = make_service(client, billed_until=date(2026, 12, 1))
     make_invoice(client, advance={service: "5"}, charges=[make_charge(service)])
 
-    assert queries.billed_keys([service.pk]) == {(service.pk, "recurring", date(2026, 12, 1))}
+    assert queries.billed_keys([service.pk]) == {(service.pk, None, "recurring", date(2026, 12, 1))}
 
     type(service).objects.update(billed_until=date(2027, 1, 1))
     assert queries.billed_keys([service.pk]) == frozenset()

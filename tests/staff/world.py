@@ -181,12 +181,14 @@ def _invoice(client: Client, service: Service, number: int) -> tuple[Invoice, Ch
         issued_at=AT,
         issue_date=date(2026, 11, 1),
         due_date=date(2026, 11, 15),
+        net_total=Decimal("29"),
         total=Decimal("29"),
         paid_amount=Decimal("10"),
         seller={"name": "Seller", "address": "Street 1"},
         buyer={"name": str(client), "address": "Street 2", "tax_id": ""},
     )
     charge = Charge.objects.create(
+        client=client,
         service=service,
         key=f"traffic:{service.pk}",
         metric="traffic",
