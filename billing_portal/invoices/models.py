@@ -325,6 +325,9 @@ class CreditNote(models.Model):
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="credit_notes")
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="credit_notes")
     number = models.CharField(max_length=30, unique=True)
+    request_key = models.CharField(
+        max_length=64, unique=True, null=True, blank=True, help_text="Makes the note once."
+    )
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=300)
     issued_at = models.DateTimeField()

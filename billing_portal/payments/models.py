@@ -29,6 +29,11 @@ class Transaction(models.Model):
     reversed_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField()
     note = models.CharField(max_length=200, blank=True)
+    problem = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Why a person must look at it; empty when all is well.",
+    )
 
     class Meta:
         ordering: ClassVar = ["-received_at", "-pk"]
@@ -70,19 +75,80 @@ class Allocation(models.Model):
         return f"{self.amount} to {self.invoice}"
 
 
+class PaymentBundle(models.Model):
+    """What one payment is for when it is not one invoice: several of them, or a deposit.
+
+    No document and no revenue: it only says how the money is used when it comes, the
+    invoice due first before the others and what is left as credit.  A deposit has none.
+    """
+
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="payment_bundles")
+    invoices = models.ManyToManyField(Invoice, related_name="payment_bundles", blank=True)
+    amount = models.DecimalField(**MONEY, help_text="What is asked for.")
+    currency = models.CharField(max_length=3)
+    request_key = models.CharField(max_length=64, unique=True)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    asked_at = models.DateTimeField()
+    payment = models.OneToOneField(
+        Transaction, on_delete=models.PROTECT, null=True, blank=True, related_name="bundle"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["-asked_at", "-pk"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="a_bundle_asks_for_money"),
+        ]
+
+    def __str__(self) -> str:
+        return f"PAY-{self.pk}"
+
+
+class PaymentSettings(models.Model):
+    """One row, with `pk` 1: what clients may pay in advance, in the seller's currency."""
+
+    deposits = models.BooleanField("clients may add money in advance", default=True)
+    deposit_minimum = models.DecimalField(**MONEY, default=Decimal(10))
+    deposit_maximum = models.DecimalField(**MONEY, default=Decimal(1000))
+    credit_maximum = models.DecimalField(
+        **MONEY, default=Decimal(5000), help_text="No deposit lifts a client's credit above this."
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "payment settings"
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(pk=1), name="one_row_of_payment_settings"),
+            models.CheckConstraint(
+                condition=Q(deposit_minimum__gt=0, deposit_maximum__gte=F("deposit_minimum")),
+                name="deposits_have_room",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return "Payment settings"
+
+
 class Refund(models.Model):
-    """Money of a payment that went back to the client, or became credit."""
+    """Money of a payment that goes back to the client, out of the client's credit."""
 
     class Way(models.TextChoices):
         GATEWAY = "gateway", "Through the gateway"
         OUTSIDE = "outside", "Outside the portal"
         CREDIT = "credit", "As credit"
 
+    class State(models.TextChoices):
+        UNDER_WAY = "under_way", "Under way"
+        DONE = "done", "Done"
+        FAILED = "failed", "Refused by the gateway"
+
     transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, related_name="refunds")
     invoice = models.ForeignKey(
         Invoice, on_delete=models.PROTECT, null=True, blank=True, related_name="refunds"
     )
     way = models.CharField(max_length=8, choices=Way.choices)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DONE)
+    message = models.CharField(max_length=200, blank=True, help_text="Why it failed.")
     external_id = models.CharField(max_length=120, blank=True)
     request_key = models.CharField(max_length=64, unique=True)
     amount = models.DecimalField(**MONEY)
@@ -115,6 +181,7 @@ class CreditEntry(models.Model):
         RETURNED = "returned", "Returned from an invoice"
         REFUNDED = "refunded", "Paid out"
         REMOVED = "removed", "Removed by staff"
+        REVERSED = "reversed", "Taken back by the bank"
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="credit_entries")
     key = models.CharField(max_length=120, unique=True, help_text="Makes the movement once.")
@@ -144,7 +211,7 @@ class CreditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.currency} {self.get_kind_display().lower()}"
+        return f"{self.get_kind_display()}: {self.amount} {self.currency}"
 
 
 class StoredMethod(models.Model):
