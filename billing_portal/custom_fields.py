@@ -3,9 +3,17 @@
 An answer is stored under the field's key, as text; a tick box stores true or false.
 """
 
-from typing import ClassVar
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
+
+MAX_TEXT = 250
+MAX_LONG_TEXT = 4000
 
 
 class FieldKind(models.TextChoices):
@@ -38,3 +46,64 @@ class CustomField(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    def clean(self) -> None:
+        """Refuse what no answer could ever match."""
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            sentence = f"This is not a regular expression: {error}."
+            raise ValidationError({"pattern": sentence}) from error
+        if self.kind == FieldKind.CHOICE and not self.choice_list:
+            raise ValidationError({"choices": "Write at least one choice, each on its own line."})
+
+    @property
+    def choice_list(self) -> list[str]:
+        return [line.strip() for line in self.choices.splitlines() if line.strip()]
+
+
+def form_field(asked: CustomField) -> forms.Field:
+    """The form field that puts the question and checks the answer."""
+    field = _KINDS[FieldKind(asked.kind)](asked)
+    field.label, field.help_text, field.required = asked.label, asked.help_text, asked.required
+    field.error_messages["required"] = (
+        "Please tick this." if asked.kind == FieldKind.TICK else "Please fill this in."
+    )
+    if asked.pattern and asked.kind in (FieldKind.TEXT, FieldKind.LINK, FieldKind.LONG_TEXT):
+        # The whole answer: without the group an alternative would match a part of it.
+        whole = RegexValidator(
+            rf"\A(?:{asked.pattern})\Z", "This does not look right. Please check it."
+        )
+        field.validators = [*field.validators, whole]
+    return field
+
+
+def answered(asked: Iterable[CustomField], answers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Labels and answers as people read them, in the fields' order; unanswered ones are left out.
+
+    A tick box reads "Yes", or "No" once it was answered.
+    """
+    shown = [(one.label, one.kind, answers.get(one.key)) for one in asked]
+    return [
+        (label, ("Yes" if answer else "No") if kind == FieldKind.TICK else str(answer))
+        for label, kind, answer in shown
+        if answer not in (None, "")
+    ]
+
+
+def _choice(asked: CustomField) -> forms.ChoiceField:
+    empty = [("", "Please choose")]
+    field = forms.ChoiceField(choices=[*empty, *((one, one) for one in asked.choice_list)])
+    field.error_messages["invalid_choice"] = "Please choose one of the list."
+    return field
+
+
+_KINDS: Mapping[FieldKind, Any] = {
+    FieldKind.TEXT: lambda asked: forms.CharField(max_length=MAX_TEXT),
+    FieldKind.LINK: lambda asked: forms.URLField(max_length=MAX_TEXT, assume_scheme="https"),
+    FieldKind.CHOICE: _choice,
+    FieldKind.TICK: lambda asked: forms.BooleanField(),
+    FieldKind.LONG_TEXT: lambda asked: forms.CharField(
+        max_length=MAX_LONG_TEXT, widget=forms.Textarea(attrs={"rows": 4})
+    ),
+}
