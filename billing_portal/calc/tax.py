@@ -28,16 +28,6 @@ class TaxCategory(StrEnum):
     OUTSIDE_SCOPE = "O"
 
 
-UNTAXED_NAMES = {
-    TaxCategory.ZERO: "Zero rated",
-    TaxCategory.EXEMPT: "Exempt",
-    TaxCategory.REVERSE_CHARGE: "Reverse charge",
-    TaxCategory.INTRA_COMMUNITY: "Intra-community supply",
-    TaxCategory.EXPORT: "Export",
-}
-"""How the reason for 0 % is called in a tax summary."""
-
-
 class Rounding(StrEnum):
     """Where tax is rounded to the currency's minor unit, half away from zero.
 
