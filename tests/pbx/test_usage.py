@@ -27,6 +27,7 @@ BERLIN = {
 
 def charge_for(service, usage, key="calls"):
     return Charge.objects.create(
+        client=service.client,
         service=service,
         key=key,
         metric=usage.metric,

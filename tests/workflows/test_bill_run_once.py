@@ -49,7 +49,7 @@ def test_nothing_stays_of_a_run_that_fails(vendor, monkeypatch):
         raise RuntimeError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bill_run.invoices, "notify_all", fail)
+        patch.setattr(bill_run.issuing.invoices, "notify_all", fail)
         with pytest.raises(RuntimeError):
             bill(service)
 
@@ -63,7 +63,7 @@ def test_nothing_stays_of_a_run_that_fails(vendor, monkeypatch):
 
 def test_numbers_have_no_gap_after_a_failure_in_between(vendor, monkeypatch):
     services = [make_metered(vendor) for _ in range(3)]
-    real = bill_run.invoices.notify_all
+    real = bill_run.issuing.invoices.notify_all
 
     def fail_for_the_second(template, notices, **kwargs):
         if services[1].client in [notice.client for notice in notices]:
@@ -71,7 +71,7 @@ def test_numbers_have_no_gap_after_a_failure_in_between(vendor, monkeypatch):
         return real(template, notices, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bill_run.invoices, "notify_all", fail_for_the_second)
+        patch.setattr(bill_run.issuing.invoices, "notify_all", fail_for_the_second)
         bill_run.bill_all(DUE)
     bill_run.bill_all(DUE)
 
