@@ -60,6 +60,19 @@ SELLER_EMAIL = env("SELLER_EMAIL", default="billing@northwind.example")
 SELLER_BANK_ACCOUNT = env(
     "SELLER_BANK_ACCOUNT", default="IBAN DE00 0000 0000 0000 0000 00, BIC DEMODEFF"
 )
+# In parts, for e-invoices; with a city these are printed instead of the texts above.
+SELLER_STREET = env("SELLER_STREET", default="").replace("\\n", "\n")
+SELLER_POSTCODE = env("SELLER_POSTCODE", default="")
+SELLER_CITY = env("SELLER_CITY", default="")
+SELLER_STATE = env("SELLER_STATE", default="")
+SELLER_COUNTRY = env("SELLER_COUNTRY", default="")
+SELLER_REGISTRATION_ID = env("SELLER_REGISTRATION_ID", default="")
+SELLER_CONTACT = env("SELLER_CONTACT", default="")
+SELLER_PHONE = env("SELLER_PHONE", default="")
+SELLER_IBAN = env("SELLER_IBAN", default="")
+SELLER_BIC = env("SELLER_BIC", default="")
+ATTACH_INVOICES = env.bool("ATTACH_INVOICES", default=True)
+"""Whether the mail about a new invoice carries its PDF; it is drawn when the mail is sent."""
 SELLER_TIMEZONE = env("SELLER_TIMEZONE", default="UTC")
 """Calendar days (anchors, due dates, invoice dates) are days of this zone."""
 DEFAULT_CURRENCY = env("DEFAULT_CURRENCY", default="EUR")

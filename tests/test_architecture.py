@@ -67,6 +67,7 @@ NOUN_EXTRAS = {
     "invoices/amounts": "how amounts and days are written for people",
     "invoices/evidence": "what a charge follows from, for people",
     "invoices/numbering": "gapless numbers",
+    "invoices/parties": "seller and buyer as documents keep them",
     "invoices/pdf": "an invoice on paper",
     "payments/contract": "what a gateway promises",
     "payments/registry": "which gateways are offered",

@@ -18,9 +18,10 @@ from billing_portal.audit.models import Entry
 from billing_portal.calc.invoice import DraftInvoice, DraftLine, LineKind
 from billing_portal.calc.periods import Period, local_date
 from billing_portal.calc.tax import TaxTotal
-from billing_portal.clients.models import Client
+from billing_portal.clients.models import Client, ClientField
 from billing_portal.clients.notices import Notice, notify_all
 from billing_portal.errors import PortalError
+from billing_portal.invoices import parties
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import (
     Charge,
@@ -112,10 +113,11 @@ def issue_all(
         return []
     today = local_date(at, settings.SELLER_TIMEZONE)
     term = timedelta(days=billing_rules().term_days)
+    fields = parties.printed_fields()
     with transaction.atomic():
         numbers = take_numbers(INVOICE_PREFIX, year=today.year, count=len(drafts))
         invoices = Invoice.objects.bulk_create(
-            _invoice(client, draft, number, today=today, term=term, at=at)
+            _invoice(client, draft, number, fields, today=today, term=term, at=at)
             for number, (client, draft) in zip(numbers, drafts, strict=True)
         )
         InvoiceLine.objects.bulk_create(
@@ -199,7 +201,14 @@ def _charge(charge: NewCharge, *, at: datetime) -> Charge:
 
 
 def _invoice(
-    client: Client, draft: DraftInvoice, number: str, *, today: date, term: timedelta, at: datetime
+    client: Client,
+    draft: DraftInvoice,
+    number: str,
+    fields: Sequence[ClientField],
+    *,
+    today: date,
+    term: timedelta,
+    at: datetime,
 ) -> Invoice:
     return Invoice(
         status=InvoiceStatus.UNPAID if draft.total else InvoiceStatus.PAID,
@@ -216,8 +225,8 @@ def _invoice(
         total=draft.total,
         taxes=[_tax_row(tax) for tax in draft.taxes],
         tax_note=draft.tax_note,
-        seller=_seller(),
-        buyer=_buyer(client),
+        seller=parties.seller(),
+        buyer=parties.buyer(client, fields),
     )
 
 
@@ -248,30 +257,6 @@ def _tax_row(tax: TaxTotal) -> dict[str, str]:
         "category": str(tax.category),
         "base": str(tax.base),
         "amount": str(tax.amount),
-    }
-
-
-def _seller() -> dict[str, str]:
-    return {
-        "name": settings.SELLER_NAME,
-        "address": settings.SELLER_ADDRESS,
-        "tax_id": settings.SELLER_TAX_ID,
-        "email": settings.SELLER_EMAIL,
-        "bank_account": settings.SELLER_BANK_ACCOUNT,
-    }
-
-
-def _buyer(client: Client) -> dict[str, str]:
-    person = f"{client.first_name} {client.last_name}"
-    street = "\n".join(filter(None, [client.address1, client.address2]))
-    town = " ".join(filter(None, [client.postcode, client.city, client.state]))
-    country = client.country.name  # type: ignore[attr-defined]  # typed as plain text
-    return {
-        "name": client.company_name or person,
-        "person": person if client.company_name else "",
-        "address": f"{street}\n{town}\n{country}",
-        "tax_id": client.tax_id,
-        "email": client.email,
     }
 
 
