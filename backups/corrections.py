@@ -105,7 +105,7 @@ def _parts(late: LateSize, service: Service) -> Iterator[Part]:
     if starts_at >= late.ends_at:
         return
     difference = Fraction(late.size_bytes - late.billed_bytes, BYTES_PER_GB)
-    for window in slices_from(service.anchor_date, timezone=settings.SELLER_TIMEZONE):
+    for window in slices_from(service.usage_counted_from, timezone=settings.SELLER_TIMEZONE):
         if window.start >= late.ends_at:
             return
         if inside := window.overlap(starts_at, late.ends_at):

@@ -42,7 +42,7 @@ def outlook(service: Service, agreed: Mapping[str, Decimal], *, at: datetime) ->
 
 def current_window(service: Service, at: datetime) -> Period:
     """The month of use that is running, counted from the anchor day; the first one if none ran."""
-    windows = slices_from(service.anchor_date, timezone=settings.SELLER_TIMEZONE)
+    windows = slices_from(service.usage_counted_from, timezone=settings.SELLER_TIMEZONE)
     return next(window for window in windows if at < window.end)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
+from billing_portal.calc.first_period import FirstPeriods
 from billing_portal.calc.periods import add_months, local_date
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
@@ -154,11 +156,58 @@ def set_spec(service_id: int, *, spec: Mapping[str, Any], at: datetime) -> None:
         )
 
 
-def advance_billing(billed_until: Mapping[int, date]) -> None:
-    """Note until which day (excluded) each service is invoiced in advance; never goes back."""
-    for day in sorted(set(billed_until.values())):
-        ids = [service_id for service_id, until in billed_until.items() if until == day]
-        Service.objects.filter(pk__in=ids, billed_until__lt=day).update(billed_until=day)
+def advance_billing(
+    billed_until: Mapping[int, date], *, periods: Mapping[int, int] | None = None
+) -> None:
+    """Note until which day (excluded) each service is invoiced in advance; never goes back.
+
+    `periods` says how many periods that were, for each; one unless it does.
+    """
+    counts = periods or {}
+    steps = {key: (until, counts.get(key, 1)) for key, until in billed_until.items()}
+    for until, count in sorted(set(steps.values())):
+        ids = [key for key, step in steps.items() if step == (until, count)]
+        Service.objects.filter(pk__in=ids, billed_until__lt=until).update(
+            billed_until=until, periods_billed=F("periods_billed") + count
+        )
+
+
+def start_schedule(service: Service, schedule: FirstPeriods) -> None:
+    """Count the periods of a new service as its first ones say, which are invoiced now.
+
+    In the transaction that opened the service.
+    """
+    service.anchor_date = schedule.anchor
+    service.usage_anchor_date = schedule.usage_anchor
+    service.billed_until = schedule.billed_until
+    service.periods_billed = len(schedule.stretches)
+    service.save(
+        update_fields=["anchor_date", "usage_anchor_date", "billed_until", "periods_billed"]
+    )
+
+
+def move_schedule(service_id: int, *, to: date, at: datetime) -> None:
+    """Let the first period of a service that did not start yet begin on day `to` instead.
+
+    Its term, if it has one, ends as much later.
+    """
+    with transaction.atomic():
+        service = Service.objects.select_for_update(no_key=True).get(pk=service_id)
+        if service.status != ServiceStatus.PENDING or service.anchor_date == to:
+            return
+        before = service.anchor_date
+        service.anchor_date = service.usage_anchor_date = to
+        service.billed_until = add_months(to, service.cycle_months, anchor_day=to.day)
+        if service.ends_on:
+            service.ends_on += to - before
+        service.save(update_fields=["anchor_date", "usage_anchor_date", "billed_until", "ends_on"])
+        audit.record(
+            "service.first_day_moved",
+            service,
+            summary=f"{service} begins on {to}, when it was paid, not on {before}",
+            at=at,
+            client_id=service.client_id,
+        )
 
 
 def set_recurring_amount(

@@ -1,5 +1,6 @@
 """What a client has.  Where it lives remotely is a placement, in `provisioning`."""
 
+from datetime import date
 from decimal import Decimal
 from typing import ClassVar
 
@@ -133,6 +134,11 @@ class Service(models.Model):
     def cycle_months(self) -> int:
         return CYCLE_MONTHS[self.cycle]
 
+    @property
+    def usage_counted_from(self) -> date:
+        """Day one of every month of usage."""
+        return self.usage_anchor_date or self.anchor_date
+
 
 class ServiceUsagePrice(models.Model):
     """A metered price as agreed with the order; the catalogue may move on without it."""
@@ -175,6 +181,12 @@ class ServiceAddon(models.Model):
     )
     anchor_date = models.DateField()
     billed_until = models.DateField(help_text="First day not yet invoiced in advance.")
+    ends_on = models.DateField(
+        null=True, blank=True, help_text="Cancelled: the first day without it."
+    )
+    request_key = models.CharField(
+        max_length=80, unique=True, null=True, blank=True, help_text="Makes a form sent twice one."
+    )
     created_at = models.DateTimeField()
     activated_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -1,42 +1,76 @@
 """What a service owes in advance: set-up fees and periods, as plain values for the draft."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import date, datetime
+from fractions import Fraction
 
 from django.conf import settings
 
 from billing_portal.calc.due import recurring_periods_due
-from billing_portal.calc.invoice import RecurringItem, SetupItem, draft_invoice
-from billing_portal.calc.periods import add_months, local_date
+from billing_portal.calc.first_period import FirstPeriods, Stretch, first_periods, share_of
+from billing_portal.calc.invoice import DraftInvoice, RecurringItem, SetupItem, draft_invoice
+from billing_portal.calc.money import exact, round_money
+from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.invoices import queries as billed
-from billing_portal.invoices.models import BillingSettings, Invoice
+from billing_portal.invoices.models import BillingSettings, Invoice, InvoiceLine
 from billing_portal.invoices.queries import billing_rules
+from billing_portal.products.models import Product
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
+from billing_portal.services.states import ServiceStatus
 from billing_portal.taxes.queries import treatments
 from billing_portal.workflows import issuing
 from provisioning import registry
+
+StartPolicy = BillingSettings.StartPolicy
+FROM_PAYMENT = "from the day of payment"
+MAX_LINE = InvoiceLine._meta.get_field("description").max_length or 0
 
 
 def invoice_first_period(
     client: Client, ordered: Sequence[Service], *, payment_method: str, at: datetime
 ) -> Invoice | None:
     """Invoice set-up fees and first periods of new services; None if nothing is due now."""
+    draft = draft_first_periods(client, ordered, payment_method=payment_method, at=at)
+    for service in ordered:
+        services.start_schedule(service, schedule(service))
+    return issuing.issue(client, draft, at=at) if draft else None
+
+
+def draft_first_periods(
+    client: Client, ordered: Sequence[Service], *, payment_method: str, at: datetime
+) -> DraftInvoice | None:
+    """What set-up and first periods of new services cost; they need not be stored yet."""
     today = local_date(at, settings.SELLER_TIMEZONE)
-    by_period = billing_rules().due_policy == BillingSettings.DuePolicy.PERIOD_START
-    draft = draft_invoice(
+    rules = billing_rules()
+    by_period = rules.due_policy == BillingSettings.DuePolicy.PERIOD_START
+    return draft_invoice(
         currency=client.currency,
         setup=[setup_item(service) for service in ordered],
-        recurring=[first_item(service) for service in ordered],
+        recurring=[item for service in ordered for item in first_items(service, rules)],
         charges=(),
         billed=billed.billed_keys([service.pk for service in ordered]),
         treatment=treatments([client], on=today)[client.pk],
         due_date=today if by_period else None,
         payment_method=payment_method,
     )
-    note_billed(first_item(service) for service in ordered)
-    return issuing.issue(client, draft, at=at) if draft else None
+
+
+def draft_second_periods(
+    client: Client, ordered: Sequence[Service], *, at: datetime
+) -> DraftInvoice | None:
+    """What the first renewals of new services will cost, by today's tax."""
+    today = local_date(at, settings.SELLER_TIMEZONE)
+    return draft_invoice(
+        currency=client.currency,
+        recurring=[item for service in ordered for item in _second_items(service)],
+        charges=(),
+        billed=frozenset(),
+        treatment=treatments([client], on=today)[client.pk],
+    )
 
 
 def setup_item(service: Service) -> SetupItem:
@@ -50,19 +84,42 @@ def setup_item(service: Service) -> SetupItem:
     )
 
 
-def first_item(service: Service) -> RecurringItem:
-    """The first period from the anchor; a one-time product has one without length."""
-    anchor = service.anchor_date
-    end = add_months(anchor, service.cycle_months, anchor_day=anchor.day)
-    return _item(service, anchor, end)
+def first_items(service: Service, rules: BillingSettings) -> list[RecurringItem]:
+    """What a new service owes first: mostly one period, with a stub up to two lines."""
+    note = FROM_PAYMENT if _begins_on_payment(service, rules) else ""
+    return [_item(service, one, note) for one in schedule(service).stretches]
+
+
+def schedule(service: Service) -> FirstPeriods:
+    """The first periods of a new service, from the day of its order."""
+    return first_periods(
+        service.anchor_date,
+        cycle_months=service.cycle_months,
+        prorata_day=service.product.prorata_day,
+        next_from=service.product.prorata_next_from,
+    )
+
+
+def begin_on_payment(ordered: Iterable[Service], *, at: datetime) -> None:
+    """If the seller wants it so, let what waited for its first payment begin today.
+
+    The paid period, and all that follow, are counted from today, so that who pays late
+    loses no days.  Periods that begin on a day of the month stay as they are.
+    """
+    rules = billing_rules()
+    today = local_date(at, settings.SELLER_TIMEZONE)
+    for service in ordered:
+        if service.status == ServiceStatus.PENDING and _begins_on_payment(service, rules):
+            services.move_schedule(service.pk, to=today, at=at)
 
 
 def items_due(service: Service, *, today: date, lead_days: int) -> list[RecurringItem]:
     """The periods of a running service to invoice by `today`, oldest first.
 
-    Free of charge, one-time and ended services have none.
+    Free of charge, one-time and ended services have none, and none begins after the end of
+    a term.  One that the end cuts short costs its share of days.
     """
-    if not service.cycle_months or not service.recurring_amount:
+    if not service.cycle_months or not service.recurring_amount or not _goes_on(service):
         return []
     periods = recurring_periods_due(
         anchor=service.anchor_date,
@@ -71,27 +128,88 @@ def items_due(service: Service, *, today: date, lead_days: int) -> list[Recurrin
         today=today,
         lead_days=lead_days,
     )
-    return [_item(service, start, end) for start, end in periods]
+    if service.periods_limit is not None:
+        periods = periods[: service.periods_limit - service.periods_billed]
+    return [_item(service, one) for one in _within_term(periods, service.ends_on)]
 
 
 def note_billed(items: Iterable[RecurringItem]) -> None:
     """Advance each service past the periods that are now invoiced."""
+    mine = [item for item in items if item.addon_id is None]
     # In time order, so the last period of a service is the one that counts.
-    services.advance_billing({item.service_id: item.period_end for item in items})
+    services.advance_billing(
+        {item.service_id: item.period_end for item in mine},
+        periods=Counter(item.service_id for item in mine),
+    )
 
 
-def _item(service: Service, start: date, end: date) -> RecurringItem:
+def _second_items(service: Service) -> list[RecurringItem]:
+    """What follows once the first periods of a new service are billed."""
+    planned, after = schedule(service), copy(service)
+    after.anchor_date, after.billed_until = planned.anchor, planned.billed_until
+    after.periods_billed = len(planned.stretches)
+    return items_due(after, today=after.billed_until, lead_days=0)
+
+
+def _begins_on_payment(service: Service, rules: BillingSettings) -> bool:
+    return (
+        rules.start_policy == StartPolicy.ACTIVATION
+        and bool(service.cycle_months)
+        and service.product.prorata_day is None
+        and service.product.set_up != Product.SetUp.ON_ORDER
+    )
+
+
+def _goes_on(service: Service) -> bool:
+    """Whether there are periods left before the service's term is over."""
+    return (service.ends_on is None or service.billed_until < service.ends_on) and (
+        service.periods_limit is None or service.periods_billed < service.periods_limit
+    )
+
+
+def _within_term(periods: Iterable[tuple[date, date]], ends_on: date | None) -> list[Stretch]:
+    if ends_on is None:
+        return [Stretch(start, end) for start, end in periods]
+    return [
+        Stretch(start, cut, share_of((start, cut), (start, end)))
+        for start, end in periods
+        if start < (cut := min(end, ends_on))
+    ]
+
+
+def _item(service: Service, stretch: Stretch, note: str = "") -> RecurringItem:
     what = service.product.name
     if service.product.module_key and service.spec:
         what += f", {registry.module_class(service.product.module_key).summarise(service.spec)}"
     if service.label:
         what += f" ({service.label})"
+    what += "".join(f"; {text}" for text in chosen_options(service))
+    for addition in (_part_of_period(stretch), note):
+        what += f", {addition}" if addition else ""
     return RecurringItem(
         service.pk,
-        what,
-        start,
-        end,
-        service.recurring_amount,
+        shortened(what),
+        stretch.start,
+        stretch.end,
+        round_money(exact(service.recurring_amount) * stretch.share, service.currency),
         quantity=service.quantity,
         taxable=service.product.taxable,
     )
+
+
+def _part_of_period(stretch: Stretch) -> str:
+    """13 of 31 days; empty for a whole period."""
+    if stretch.share == 1:
+        return ""
+    days = (stretch.end - stretch.start).days
+    return f"{days} of {Fraction(days) / stretch.share} days"
+
+
+def chosen_options(service: Service) -> list[str]:
+    """The options a service has, for people: "Location: Frankfurt", "Addresses: 3"."""
+    return [f"{one['name']}: {one['text']}" for one in service.options if one["units"]]
+
+
+def shortened(description: str) -> str:
+    """A description as long as a line has room for."""
+    return description if len(description) <= MAX_LINE else f"{description[: MAX_LINE - 1]}…"

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
@@ -58,15 +59,21 @@ def _advance_due(at: datetime) -> QuerySet[Service]:
     longest = billing_rules().longest_lead_days
     horizon = local_date(at, settings.SELLER_TIMEZONE) + timedelta(days=longest)
     return Service.objects.filter(
-        status__in=billable_statuses(), recurring_amount__gt=0, billed_until__lte=horizon
+        _GOES_ON, status__in=billable_statuses(), recurring_amount__gt=0, billed_until__lte=horizon
     ).exclude(cycle=Cycle.ONE_TIME)
+
+
+_GOES_ON = (Q(ends_on__isnull=True) | Q(ends_on__gt=F("billed_until"))) & (
+    Q(periods_limit__isnull=True) | Q(periods_limit__gt=F("periods_billed"))
+)
+"""Services with periods to bill before their term is over."""
 
 
 def _usage_due(at: datetime) -> QuerySet[Service]:
     """Metered services whose next window may have ended, or whose last one is still open."""
     settled = at - timedelta(minutes=settings.USAGE_SETTLE_MINUTES)
     old_enough = local_date(settled - SHORTEST_MONTH, settings.SELLER_TIMEZONE)
-    next_window_ended = Q(closed_until__isnull=True, anchor_date__lte=old_enough) | Q(
+    next_window_ended = Q(closed_until__isnull=True, counted_from__lte=old_enough) | Q(
         closed_until__lte=settled - SHORTEST_MONTH
     )
     return _metered().filter(
@@ -88,4 +95,7 @@ def _metered() -> QuerySet[Service]:
     keys = [key for key, module in registry.modules().items() if module.metrics]
     return Service.objects.filter(
         product__module_key__in=keys, activated_at__isnull=False
-    ).annotate(closed_until=Max("usage_windows__ends_at"))
+    ).annotate(
+        closed_until=Max("usage_windows__ends_at"),
+        counted_from=Coalesce("usage_anchor_date", "anchor_date"),
+    )

@@ -13,6 +13,7 @@ from billing_portal.products.models import Product
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
+from billing_portal.workflows import advance_billing
 from provisioning import actions as provisioning
 
 SetUp = Product.SetUp
@@ -29,9 +30,11 @@ def start_on_order(order: Order, ordered: Iterable[Service], *, at: datetime) ->
 def start_on_payment(ordered: Iterable[Service], *, at: datetime) -> None:
     """Start the pending services whose product waits for the money.
 
-    One that cannot start is noted in its history; it stops neither the others nor the
-    payment.
+    If the seller counts first periods from the payment, they begin today.  A service that
+    cannot start is noted in its history; it stops neither the others nor the payment.
     """
+    ordered = list(ordered)
+    advance_billing.begin_on_payment(ordered, at=at)
     for service in ordered:
         if service.product.set_up != SetUp.MANUALLY:
             _try_to_start(service, at=at)

@@ -58,7 +58,7 @@ def _rounds_due(
 
 def _windows_due(service: Service, closed: frozenset[datetime], *, at: datetime) -> list[Period]:
     return usage_windows_due(
-        anchor=service.usage_anchor_date or service.anchor_date,
+        anchor=service.usage_counted_from,
         timezone=settings.SELLER_TIMEZONE,
         closed=closed,
         at=at,
