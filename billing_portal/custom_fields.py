@@ -64,7 +64,7 @@ class CustomField(models.Model):
 
 def form_field(asked: CustomField) -> forms.Field:
     """The form field that puts the question and checks the answer."""
-    field = _KINDS[FieldKind(asked.kind)](asked)
+    field: forms.Field = _KINDS[FieldKind(asked.kind)](asked)
     field.label, field.help_text, field.required = asked.label, asked.help_text, asked.required
     field.error_messages["required"] = (
         "Please tick this." if asked.kind == FieldKind.TICK else "Please fill this in."

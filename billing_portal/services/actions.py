@@ -1,7 +1,7 @@
 """Changing services.  Every change of state goes through `move`, under the row's lock."""
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
 from billing_portal.calc.first_period import FirstPeriods
 from billing_portal.calc.periods import add_months, local_date
+from billing_portal.calc.pricing import ChosenOption, PricedItem
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
 from billing_portal.products.models import Price, Product
@@ -28,7 +29,7 @@ class PriceRefused(PortalError):
     """Nothing costs less than nothing."""
 
 
-def open_service(
+def new_service(
     *,
     client: Client,
     product: Product,
@@ -37,24 +38,50 @@ def open_service(
     spec: Mapping[str, Any],
     anchor_date: date,
     at: datetime,
+    priced: PricedItem | None = None,
+    quantity: int = 1,
+    options: Sequence[ChosenOption] = (),
+    custom_fields: Mapping[str, Any] | None = None,
 ) -> Service:
-    """A pending service at today's prices, which are copied and no longer follow the catalogue."""
-    service = Service.objects.create(
+    """A pending service at today's prices, not stored yet.
+
+    `priced` is for all of `quantity` with `options`; without it the product's price counts.
+    A fixed term is counted from the seller's day of the order.
+    """
+    today = local_date(at, settings.SELLER_TIMEZONE)
+    return Service(
         client=client,
         product=product,
         label=label,
         cycle=price.cycle,
         currency=price.currency,
-        recurring_amount=price.recurring,
-        setup_fee=price.setup_fee,
+        recurring_amount=priced.recurring if priced else price.recurring,
+        setup_fee=priced.setup_fee if priced else price.setup_fee,
+        quantity=quantity,
+        options=[option.as_json() for option in options],
+        custom_fields=dict(custom_fields or {}),
+        periods_limit=product.periods_limit,
+        ends_on=today + timedelta(days=product.term_days) if product.term_days else None,
         spec=dict(spec),
         anchor_date=anchor_date,
         billed_until=anchor_date,
         created_at=at,
     )
+
+
+def open_service(service: Service) -> Service:
+    """Store a new service with the metered prices of the day, which then are its own."""
+    service.save(force_insert=True)
     ServiceUsagePrice.objects.bulk_create(
-        ServiceUsagePrice(service=service, metric=usage.metric, price=usage.price)
-        for usage in product.usage_prices.filter(currency=price.currency)
+        ServiceUsagePrice(
+            service=service,
+            metric=usage.metric,
+            price=usage.price,
+            scheme=usage.scheme,
+            included=usage.included,
+            tiers=usage.tiers,
+        )
+        for usage in service.product.usage_prices.filter(currency=service.currency)
     )
     return service
 

@@ -1,73 +1,78 @@
 """A client orders: services, an invoice, and what can start at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from billing_portal.accounts.models import User
+from billing_portal.calc.invoice import DraftInvoice
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client, ClientStatus
 from billing_portal.clients.notices import notify
-from billing_portal.errors import PortalError
 from billing_portal.invoices.amounts import format_amount
-from billing_portal.invoices.models import Invoice
+from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.orders import actions as orders
 from billing_portal.orders.actions import ItemTerms
-from billing_portal.orders.models import Order, OrderItem
+from billing_portal.orders.models import Order
 from billing_portal.payments.registry import UnknownGateway, gateway
-from billing_portal.products.models import Price, Product
+from billing_portal.products import actions as products
+from billing_portal.products.models import Product
 from billing_portal.services.models import Service
-from billing_portal.workflows import advance_billing, start_services
-from provisioning import registry
-from provisioning.contract import ModuleError
+from billing_portal.workflows import advance_billing, settled, start_services
+from billing_portal.workflows.order_terms import (
+    AddonRequest,
+    OrderRefused,
+    OrderRequest,
+    terms_of,
+)
+
+__all__ = ["AddonRequest", "OrderPreview", "OrderRefused", "OrderRequest", "place_order", "preview"]
 
 SetUp = Product.SetUp
-MAX_LABEL = OrderItem._meta.get_field("label").max_length or 0
 MAX_KEY = Order._meta.get_field("submission_key").max_length or 0
 
 STARTED = "We are setting it up now and will write again when it is ready."
 REVIEWED = "We look at it ourselves first and will write again when it is ready."
 
 
-class OrderRefused(PortalError):
-    """The order cannot be placed as asked.
+@dataclass(frozen=True, slots=True)
+class OrderPreview:
+    """What an order would become: its services, its invoice, and each later one.
 
-    `field_errors` maps names of the order form's fields to sentences.
+    A draft is None if nothing is due.
     """
 
-    def __init__(self, message: str, field_errors: Mapping[str, list[str]] | None = None) -> None:
-        super().__init__(message)
-        self.field_errors = dict(field_errors or {})
+    terms: tuple[ItemTerms, ...]
+    due_now: DraftInvoice | None
+    per_cycle: DraftInvoice | None
 
 
-@dataclass(frozen=True, slots=True)
-class AddonRequest:
-    """An add-on wanted together with a product."""
+def preview(
+    client: Client, items: Sequence[OrderRequest], *, at: datetime, promotion_code: str = ""
+) -> OrderPreview:
+    """What `place_order` would charge now and from then on, to the cent; stores nothing.
 
-    addon_id: int
-    quantity: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRequest:
-    """One thing a client wants, as a form sent it; nothing is checked yet.
-
-    `answers` are the fields of the module's order form, `options` and `custom_fields`
-    those of the product's own questions, by key.
+    `client` may be unstored, for somebody who has no account yet.
+    Raises OrderRefused as `place_order` does.
     """
+    terms = _terms(items, client)
+    today = local_date(at, settings.SELLER_TIMEZONE)
+    services = [item.as_service(client, anchor_date=today, at=at) for item in terms]
+    for number, service in enumerate(services, start=FIRST_UNSTORED):
+        service.pk = number
+    return OrderPreview(
+        tuple(terms),
+        advance_billing.draft_first_periods(client, services, payment_method="", at=at),
+        advance_billing.draft_second_periods(client, services, at=at),
+    )
 
-    product_id: int
-    cycle: str
-    label: str
-    answers: Mapping[str, Any]
-    quantity: int = 1
-    options: Mapping[str, Any] = field(default_factory=dict)
-    custom_fields: Mapping[str, Any] = field(default_factory=dict)
-    addons: Sequence[AddonRequest] = ()
+
+FIRST_UNSTORED = 2**62
+"""Tells unstored services apart; no stored one comes near."""
 
 
 def place_order(
@@ -100,7 +105,8 @@ def place_order(
             return _own(known, client)
         if locked.status == ClientStatus.CLOSED:
             raise OrderRefused("This account is closed.")
-        terms = [check_item(item, currency=locked.currency) for item in items]
+        terms = _terms(items, locked)
+        _take_stock(terms)
         order = orders.record_order(
             client=locked,
             placed_by=placed_by,
@@ -113,6 +119,8 @@ def place_order(
         services = [item.service for item in order.items.select_related("service__product")]
         if invoice := _first_invoice(order, services, at=at):
             orders.attach_invoice(order, invoice)
+            if invoice.status == InvoiceStatus.PAID:  # by credit, or it costs nothing
+                settled.follow_up(invoice, at=at)
         start_services.start_on_order(order, services, at=at)
         _confirm(order, terms, at=at)
     return order
@@ -124,31 +132,17 @@ def _first_invoice(order: Order, services: Sequence[Service], *, at: datetime) -
     )
 
 
-def check_item(item: OrderRequest, *, currency: str) -> ItemTerms:
-    """The terms of one item, or OrderRefused.  Reads the catalogue and nothing else."""
-    product = Product.objects.filter(pk=item.product_id, retired=False).first()
-    if product is None:
-        raise OrderRefused("This product is no longer for sale.")
-    price = Price.objects.filter(product=product, currency=currency, cycle=item.cycle).first()
-    if price is None:
-        raise OrderRefused(f"{product} is not offered that way in {currency}.")
-    label = " ".join(item.label.split())
-    if len(label) > MAX_LABEL:
-        sentence = f"A name has at most {MAX_LABEL} characters."
-        raise OrderRefused(sentence, {"label": [sentence]})
-    if not product.module_key:
-        return ItemTerms(product, price, label, {})
-    module = registry.module_class(product.module_key)
-    form = module.order_form(product.module_settings)(data=item.answers)
-    if not form.is_valid():
-        errors = {name: [str(e) for e in found] for name, found in form.errors.items()}
-        raise OrderRefused(_first(errors), errors)
-    spec = module.spec_for(product.module_settings, form.cleaned_data)
-    try:
-        module.check_spec(product.module_settings, spec)
-    except ModuleError as error:
-        raise OrderRefused(str(error)) from error
-    return ItemTerms(product, price, label, spec)
+def _terms(items: Sequence[OrderRequest], client: Client) -> list[ItemTerms]:
+    return [terms for item in items for terms in terms_of(item, currency=client.currency)]
+
+
+def _take_stock(terms: Sequence[ItemTerms]) -> None:
+    wanted = Counter[int]()
+    for item in terms:
+        wanted[item.product.pk] += item.quantity
+    # Each product's row is locked, in one order for everybody.
+    for product_id, units in sorted(wanted.items()):
+        products.take_stock(product_id, units)
 
 
 def _check_payment_method(key: str) -> None:
@@ -162,10 +156,6 @@ def _own(order: Order, client: Client) -> Order:
     if order.client_id != client.pk:
         raise OrderRefused("This form was already used. Please start the order again.")
     return order
-
-
-def _first(errors: Mapping[str, list[str]]) -> str:
-    return next(iter(errors.values()))[0]
 
 
 def _confirm(order: Order, terms: Sequence[ItemTerms], *, at: datetime) -> None:

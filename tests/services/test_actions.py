@@ -139,13 +139,15 @@ def test_a_new_service_keeps_todays_prices():
     price = product.prices.get()
 
     service = actions.open_service(
-        client=make_client(),
-        product=product,
-        price=price,
-        label="mail",
-        spec={"size": 5},
-        anchor_date=date(2026, 1, 31),
-        at=AT,
+        actions.new_service(
+            client=make_client(),
+            product=product,
+            price=price,
+            label="mail",
+            spec={"size": 5},
+            anchor_date=date(2026, 1, 31),
+            at=AT,
+        )
     )
     product.usage_prices.update(price=99)
     product.prices.update(recurring=99)
@@ -165,13 +167,15 @@ def test_only_usage_prices_in_the_services_currency_are_taken():
     product.usage_prices.create(currency="USD", metric="traffic", price=6)
 
     actions.open_service(
-        client=make_client(),
-        product=product,
-        price=product.prices.get(),
-        label="",
-        spec={},
-        anchor_date=date(2026, 1, 1),
-        at=AT,
+        actions.new_service(
+            client=make_client(),
+            product=product,
+            price=product.prices.get(),
+            label="",
+            spec={},
+            anchor_date=date(2026, 1, 1),
+            at=AT,
+        )
     )
 
     assert [one.price for one in ServiceUsagePrice.objects.all()] == [Decimal(5)]
