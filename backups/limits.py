@@ -45,6 +45,20 @@ def smallest_size_for(used_bytes: int) -> int:
     return max(SMALLEST_SIZE_GB, steps * SIZE_STEP_GB)
 
 
+def check_holds(size_gb: object, used_bytes: int | None) -> None:
+    """Raise RemoteRejected, as a sentence, if a size does not hold what is in use.
+
+    What is not known to be used is left to the vendor to refuse.
+    """
+    if used_bytes is None or not isinstance(size_gb, int) or size_gb * 10**9 >= used_bytes:
+        return
+    used_gb = Decimal(used_bytes) / 10**9
+    raise RemoteRejected(
+        f"{used_gb:.1f} GB are in use, which {size_gb} GB do not hold: the smallest size for"
+        f" them is {smallest_size_for(used_bytes)} GB. Delete backups first, or keep fewer."
+    )
+
+
 def check_speed(speed_mbit: object) -> int:
     """The bandwidth in Mbit/s, if the vendor has it.  Raises RemoteRejected, as a sentence."""
     if type(speed_mbit) is not int or speed_mbit not in SPEEDS_MBIT:

@@ -33,12 +33,12 @@ from provisioning.contract import (
 )
 from provisioning.wire import UnexpectedAnswer
 
-from . import configuring, sizes
+from . import configuring, queries, sizes
 from . import usage as storage
 from .answers import Datastore, Rescale, UsePoint
 from .client import GraphRange, RemoteBackupsClient
 from .forms import BackupServerForm, BackupSettingsForm, ProductSettings, order_form
-from .limits import GB_PER_PRICE, check_size
+from .limits import GB_PER_PRICE, check_holds, check_size
 from .retention import PruneSettings
 
 PBS_PORT = 8007
@@ -164,6 +164,13 @@ class RemoteBackupsModule:
     def use_graph(self, remote_id: str, *, reach: GraphRange) -> list[UsePoint]:
         """Used and provisioned space over time, oldest first."""
         return self._client.use_graph(remote_id, reach=reach)
+
+    @classmethod
+    def check_change(
+        cls, service_id: int, wished: Spec, seen: RemoteState, *, may_remove: bool
+    ) -> None:
+        """Backups in a datastore are never removed to make it smaller."""
+        check_holds(wished.get("size_gb"), queries.used_bytes(service_id, seen.details))
 
     @classmethod
     def observed(cls, server_id: int, service_id: int, state: RemoteState, *, at: datetime) -> None:

@@ -1,9 +1,11 @@
 """Reading datastores and their sizes, for pages and commands."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -48,6 +50,18 @@ def datastores() -> QuerySet[Datastore]:
 def datastore_of(service_id: int) -> Datastore | None:
     """The newest datastore of a service, deleted or not; None until one was seen."""
     return Datastore.objects.filter(service_id=service_id).order_by("-pk").first()
+
+
+def used_bytes(service_id: int, answered: Mapping[str, Any]) -> int | None:
+    """How much a service's backups take, by the newest sighting; None if nobody said.
+
+    `answered` are the details of the last answer to a job, for what was never listed.
+    """
+    datastore = datastore_of(service_id)
+    if datastore is not None and datastore.used_bytes is not None:
+        return datastore.used_bytes
+    used = answered.get("used_bytes")
+    return used if isinstance(used, int) else None
 
 
 def size_steps(service_id: int, period: Period) -> list[SizeStep]:

@@ -155,6 +155,18 @@ class FusionPbxModule:
         return connection.test(self._access)
 
     @classmethod
+    def check_change(
+        cls, service_id: int, wished: Spec, seen: RemoteState, *, may_remove: bool
+    ) -> None:
+        """Extensions that exist go only when their number itself was asked to shrink."""
+        existing, left = len(seen.details.get("extensions", ())), wished.get("extensions", 0)
+        if not may_remove and left < existing:
+            raise RemoteRejected(
+                f"It has {existing} extensions, and {left} would be left. Remove the ones you"
+                " no longer need first."
+            )
+
+    @classmethod
     def observed(cls, server_id: int, service_id: int, state: RemoteState, *, at: datetime) -> None:
         tenants.note(server_id, service_id, state, at=at)
 

@@ -16,7 +16,7 @@ from billing_portal.errors import PortalError
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus, SuspensionCause
 from provisioning import outcomes, registry
-from provisioning.contract import Configurable
+from provisioning.contract import Configurable, RemoteState
 from provisioning.models import Job, Placement, Server
 from provisioning.states import ALLOWED, NEEDS
 from provisioning.tasks import run_job
@@ -32,6 +32,10 @@ class NoServerAvailable(PortalError):
 
 class NotSupported(PortalError):
     """The vendor cannot do it."""
+
+
+class WishOvertaken(PortalError):
+    """Something newer was wished since; carrying out the old wish would undo it."""
 
 
 class RequestKeyTaken(PortalError):
@@ -82,9 +86,30 @@ def request_resize(
         if job := _existing(request_key, service, Job.Kind.RESIZE):
             return job
         _check_possible(service, Job.Kind.RESIZE)
-        module = registry.module_class(service.product.module_key)
-        module.check_spec(service.product.module_settings, spec)
+        check_change(service, settings=service.product.module_settings, spec=spec, may_remove=True)
         return _queue(service, Job.Kind.RESIZE, spec, request_key, at, requested_by)
+
+
+def check_change(
+    service: Service, *, settings: Mapping[str, Any], spec: Mapping[str, Any], may_remove: bool
+) -> None:
+    """Whether a service may become `spec` as a product with these settings; asks no vendor.
+
+    `may_remove`: whoever asks agreed that what no longer fits is removed.
+    Raises RemoteRejected if product or vendor forbid it, or if more than that is in use.
+    """
+    key = service.product.module_key
+    registry.module_class(key).check_spec(settings, spec)
+    placement = Placement.objects.filter(service=service).exclude(remote_id="").first()
+    if placement and (module := registry.filled(key)):
+        seen = RemoteState(
+            placement.remote_id,
+            placement.remote_name,
+            placement.spec,
+            suspended=placement.suspended,
+            details=placement.details,
+        )
+        module.check_change(service.pk, spec, seen, may_remove=may_remove)
 
 
 def request_configure(
@@ -142,14 +167,15 @@ def request(
 def retry(job_id: int, *, at: datetime, actor: User | None = None) -> Job:
     """Queue a failed job again, with a fresh count of attempts, and try its server at once.
 
-    Raises JobNotFailed, ServiceNotReady if the service is past it, and NoServerAvailable
-    if there still is no room to create it.
+    Raises JobNotFailed, ServiceNotReady if the service is past it, WishOvertaken if a newer
+    wish says something else, and NoServerAvailable if there still is no room to create it.
     """
     with transaction.atomic():
         service = _lock(Job.objects.values_list("service_id", flat=True).get(pk=job_id))
         server = _place(service)
         job = _lock_failed(job_id)
         _check_state(service, Job.Kind(job.kind))
+        _refuse_overtaken(job)
         job.status, job.due_at, job.attempts = Job.Status.QUEUED, at, 0
         job.lease_until, job.finished_at = None, None
         job.save(update_fields=["status", "due_at", "attempts", "lease_until", "finished_at"])
@@ -304,6 +330,19 @@ def _lock_failed(job_id: int) -> Job:
     if job.status != Job.Status.FAILED:
         raise JobNotFailed(f"{job} is {job.status}, not failed.")
     return job
+
+
+def _refuse_overtaken(job: Job) -> None:
+    """An old size or setting is not wished again once there is a newer one."""
+    if job.kind not in (Job.Kind.RESIZE, Job.Kind.CONFIGURE):
+        return
+    newer = Job.objects.filter(service_id=job.service_id, kind=job.kind, pk__gt=job.pk)
+    for one in newer.exclude(status__in=(Job.Status.FAILED, Job.Status.RESOLVED)).order_by("-pk"):
+        if set(one.spec) & set(job.spec):
+            raise WishOvertaken(
+                f"{one.get_kind_display()} was asked for again later (job {one.pk}), and doing"
+                " this one now would undo it. Mark this one as resolved."
+            )
 
 
 def _note(job: Job, action: str, summary: str, *, at: datetime, actor: User | None) -> None:

@@ -251,6 +251,21 @@ class Configurable(Protocol):
         """
 
 
+class Filled(Protocol):
+    """The half of a module that knows what is in its objects.  Optional: look for it."""
+
+    @classmethod
+    def check_change(
+        cls, service_id: int, wished: Spec, seen: RemoteState, *, may_remove: bool
+    ) -> None:
+        """Raise RemoteRejected with a plain sentence if `wished` is less than what is in use.
+
+        `seen` is the vendor's last answer; the module may know more from its own rows.
+        `may_remove`: whoever asks agreed that what no longer fits is removed.  Never calls
+        the vendor.
+        """
+
+
 class UsageSource(Protocol):
     """The half of a metered module that turns recorded usage into amounts.
 

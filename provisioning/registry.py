@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
-from provisioning.contract import Exchange, ProductModule, ServerAccess, UsageSource
+from provisioning.contract import Exchange, Filled, ProductModule, ServerAccess, UsageSource
 from provisioning.masking import mask
 from provisioning.models import ModuleLog, Server
 
@@ -48,6 +48,12 @@ def usage_source(key: str) -> type[UsageSource] | None:
     if module is None or not module.metrics:
         return None
     return cast("type[UsageSource]", module)
+
+
+def filled(key: str) -> type[Filled] | None:
+    """The module's knowledge of what is in use, or None for a module that has none."""
+    module = modules().get(key)
+    return cast("type[Filled]", module) if hasattr(module, "check_change") else None
 
 
 def module_choices() -> list[tuple[str, str]]:
