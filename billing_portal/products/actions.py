@@ -20,7 +20,7 @@ def take_stock(product_id: int, units: int) -> None:
     if counted.filter(stock__gte=units).update(stock=F("stock") - units):
         return
     if product := counted.first():
-        raise OutOfStock(_sentence(product))
+        raise OutOfStock(left(product))
 
 
 def return_stock(product_id: int, units: int) -> None:
@@ -29,7 +29,8 @@ def return_stock(product_id: int, units: int) -> None:
     counted.update(stock=F("stock") + units)
 
 
-def _sentence(product: Product) -> str:
+def left(product: Product) -> str:
+    """How many are left, as the reason for a refusal."""
     if not product.stock:
         return f"{product} is out of stock."
     return f"Only {product.stock} of {product} {'is' if product.stock == 1 else 'are'} left."

@@ -1,5 +1,6 @@
 """Taking back an order nobody paid for yet."""
 
+from collections import Counter
 from datetime import datetime
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from billing_portal.errors import PortalError
 from billing_portal.invoices import actions as invoices
 from billing_portal.orders import actions as orders
 from billing_portal.orders.models import Order
+from billing_portal.products import actions as products
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
 from billing_portal.services.states import ENDED, ServiceStatus
@@ -30,13 +32,24 @@ def cancel_order(order_id: int, *, reason: str, at: datetime, actor: User | None
         order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
         if order.status == Order.Status.CANCELLED:
             return order
-        # The invoice first: a payment locks it before it starts the services.
+        _return_stock(order)
+        # The invoice before the services: a payment locks it before it starts them.
         if order.invoice_id:
             invoices.cancel(order.invoice_id, reason=reason, at=at, actor=actor)
         for service in Service.objects.filter(order_item__order=order).order_by("pk"):
             _cancel(service, at=at, actor=actor)
         orders.close(order, reason=reason, at=at, actor=actor)
         return order
+
+
+def _return_stock(order: Order) -> None:
+    """Put back what the order took.  First, as an order takes stock before it locks more."""
+    pending = order.items.filter(service__status=ServiceStatus.PENDING)
+    units = Counter[int]()
+    for product_id, quantity in pending.values_list("product_id", "quantity"):
+        units[product_id] += quantity
+    for product_id, number in sorted(units.items()):
+        products.return_stock(product_id, number)
 
 
 def _cancel(service: Service, *, at: datetime, actor: User | None) -> None:

@@ -14,6 +14,7 @@ from billing_portal.calc.pricing import ChosenOption, PricedItem, price_item
 from billing_portal.errors import PortalError
 from billing_portal.orders.actions import ItemTerms
 from billing_portal.orders.models import OrderItem
+from billing_portal.products.actions import left
 from billing_portal.products.forms import OptionsForm, QuestionsForm
 from billing_portal.products.models import Price, Product
 from billing_portal.products.queries import asked_fields, offered_options
@@ -110,6 +111,8 @@ def _check_quantity(product: Product, quantity: int) -> None:
     if not 1 <= quantity <= most:
         sentence = f"Please order {f'from 1 to {most}' if most > 1 else 'just one'}."
         raise OrderRefused(sentence, {"quantity": [sentence]})
+    if product.stock is not None and quantity > product.stock:
+        raise OrderRefused(left(product), {"quantity": [left(product)]})
 
 
 def _chosen_options(

@@ -20,6 +20,7 @@ from billing_portal.orders.actions import ItemTerms
 from billing_portal.orders.models import Order
 from billing_portal.payments.registry import UnknownGateway, gateway
 from billing_portal.products import actions as products
+from billing_portal.products.actions import OutOfStock
 from billing_portal.products.models import Product
 from billing_portal.services.models import Service
 from billing_portal.workflows import advance_billing, settled, start_services
@@ -142,7 +143,10 @@ def _take_stock(terms: Sequence[ItemTerms]) -> None:
         wanted[item.product.pk] += item.quantity
     # Each product's row is locked, in one order for everybody.
     for product_id, units in sorted(wanted.items()):
-        products.take_stock(product_id, units)
+        try:
+            products.take_stock(product_id, units)
+        except OutOfStock as error:
+            raise OrderRefused(str(error), {"quantity": [str(error)]}) from error
 
 
 def _check_payment_method(key: str) -> None:
