@@ -33,6 +33,9 @@ from billing_portal.invoices.models import (
 from billing_portal.invoices.numbering import INVOICE_PREFIX, take_numbers
 from billing_portal.invoices.queries import billing_rules
 
+NO_CREDIT: Mapping[int, Decimal] = {}
+NO_RATES: Mapping[str, Decimal] = {}
+
 
 class InvoiceNotCancellable(PortalError):
     """The invoice was paid, or holds usage, and needs a credit note instead."""
@@ -103,11 +106,18 @@ def issue(
 
 
 def issue_all(
-    drafts: Sequence[tuple[Client, DraftInvoice]], *, at: datetime, actor: User | None = None
+    drafts: Sequence[tuple[Client, DraftInvoice]],
+    *,
+    at: datetime,
+    actor: User | None = None,
+    credit: Mapping[int, Decimal] = NO_CREDIT,
+    rates: Mapping[str, Decimal] = NO_RATES,
 ) -> list[Invoice]:
     """Issue every draft to its client, as `issue` does: all of them or none.
 
-    A few statements for all of them; the numbers follow the order of `drafts`.
+    A few statements for all of them; the numbers follow the order of `drafts`.  `credit`
+    is what the client's credit pays of each, by its place in `drafts`; `rates` are the
+    exchange rates of currencies other than the seller's.
     """
     if not drafts:
         return []
@@ -117,8 +127,13 @@ def issue_all(
     with transaction.atomic():
         numbers = take_numbers(INVOICE_PREFIX, year=today.year, count=len(drafts))
         invoices = Invoice.objects.bulk_create(
-            _invoice(client, draft, number, fields, today=today, term=term, at=at)
-            for number, (client, draft) in zip(numbers, drafts, strict=True)
+            _with_credit(
+                _invoice(client, draft, number, fields, today=today, term=term, at=at),
+                credit.get(place, Decimal(0)),
+                rate=rates.get(draft.currency, Decimal(1)),
+                at=at,
+            )
+            for place, (number, (client, draft)) in enumerate(zip(numbers, drafts, strict=True))
         )
         InvoiceLine.objects.bulk_create(
             _line(invoice, position, line)
@@ -140,7 +155,8 @@ def cancel(invoice_id: int, *, reason: str, at: datetime, actor: User | None = N
         invoice = Invoice.objects.select_for_update(no_key=True).get(pk=invoice_id)
         if invoice.status == InvoiceStatus.CANCELLED:
             return invoice
-        if invoice.paid_amount or invoice.lines.filter(kind=InvoiceLine.Kind.USAGE).exists():
+        begun = invoice.paid_amount or invoice.credit_applied
+        if begun or invoice.lines.filter(kind=InvoiceLine.Kind.USAGE).exists():
             raise InvoiceNotCancellable(
                 f"{invoice} was paid in part or bills usage, so it cannot be cancelled."
             )
@@ -156,20 +172,6 @@ def cancel(invoice_id: int, *, reason: str, at: datetime, actor: User | None = N
             client_id=invoice.client_id,
         )
         return invoice
-
-
-def add_payment(invoice: Invoice, amount: Decimal, *, at: datetime) -> bool:
-    """Count `amount` towards a locked invoice; True if that settled it.
-
-    The caller holds the row lock and has checked that `amount` fits the balance.
-    """
-    invoice.paid_amount += amount
-    settled = invoice.balance == 0
-    if settled:
-        invoice.status = InvoiceStatus.PAID
-        invoice.paid_at = at
-    invoice.save(update_fields=["paid_amount", "status", "paid_at"])
-    return settled
 
 
 def printed_day(moment: date | datetime) -> date:
@@ -230,6 +232,14 @@ def _invoice(
     )
 
 
+def _with_credit(invoice: Invoice, used: Decimal, *, rate: Decimal, at: datetime) -> Invoice:
+    invoice.exchange_rate = rate
+    invoice.credit_applied = used
+    if used and not invoice.balance:
+        invoice.status, invoice.paid_at = InvoiceStatus.PAID, at
+    return invoice
+
+
 def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
     return InvoiceLine(
         invoice=invoice,
@@ -276,9 +286,24 @@ def _notice(invoice: Invoice) -> Notice:
         "number": invoice.number,
         "total": _amount(invoice.total, invoice),
         "due_date": invoice.due_date.isoformat(),
+        "is_paid": invoice.status == InvoiceStatus.PAID,
+        "to_pay": _to_pay(invoice),
         "path": f"/invoices/{invoice.pk}/",
     }
     return Notice(invoice.client, str(invoice.pk), context)
+
+
+def _to_pay(invoice: Invoice) -> str:
+    """What the client still has to do about it, in a sentence or two."""
+    due = invoice.due_date.isoformat()
+    if invoice.status == InvoiceStatus.PAID:
+        if invoice.credit_applied:
+            return "Your credit paid it: there is nothing left to pay."
+        return "There is nothing to pay."
+    if invoice.credit_applied:
+        used, left = _amount(invoice.credit_applied, invoice), _amount(invoice.balance, invoice)
+        return f"Your credit paid {used} of it; {left} are due on {due}."
+    return f"It is due on {due}."
 
 
 def _amount(amount: Decimal, invoice: Invoice) -> str:

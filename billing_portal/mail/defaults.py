@@ -50,10 +50,14 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
     "invoice_issued": MailTemplate(
         description="With every new invoice.",
         category="invoices",
-        subject="Invoice {{ number }}: {{ total }}, due {{ due_date }}",
+        subject=(
+            "Invoice {{ number }}: {{ total }}"
+            "{% if is_paid %}, paid{% else %}, due {{ due_date }}{% endif %}"
+        ),
         text=(
             "Hello {{ client }},\n\nyour invoice {{ number }} over {{ total }} is ready. "
-            "It is due on {{ due_date }}.\n\nYou can see every line and pay it here:" + _CLOSING
+            "{{ to_pay }}\n\nYou can see every line{% if not is_paid %} and pay it{% endif %} here:"
+            + _CLOSING
         ),
     ),
     "payment_received": MailTemplate(
@@ -61,8 +65,9 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         category="invoices",
         subject="We received your payment of {{ amount }}",
         text=(
-            "Hello {{ client }},\n\nthank you. Your payment of {{ amount }} for invoice "
-            "{{ number }} has arrived. {{ balance }}" + _CLOSING
+            "Hello {{ client }},\n\nthank you. Your payment of {{ amount }}"
+            "{% if number %} for invoice {{ number }}{% endif %} has arrived. {{ balance }}"
+            + _CLOSING
         ),
     ),
     "service_active": MailTemplate(

@@ -1,6 +1,6 @@
 """Money arrives: the invoice is settled once, and what it bought starts once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,10 +11,10 @@ from billing_portal.accounts.models import User
 from billing_portal.errors import PortalError
 from billing_portal.invoices.models import Invoice
 from billing_portal.payments import actions as payments
+from billing_portal.payments import credit
 from billing_portal.payments.models import Transaction, WebhookEvent
 from billing_portal.payments.registry import gateway
-from billing_portal.services.models import Service
-from billing_portal.workflows import overdue_services, start_services
+from billing_portal.workflows import settled
 
 
 def record_payment(
@@ -31,17 +31,16 @@ def record_payment(
 ) -> Transaction:
     """Book a payment and, if it settles the invoice, start what the invoice bought.
 
-    Telling of the same payment twice changes nothing the second time.
+    What the invoice does not need becomes the client's credit.  Telling of the same
+    payment twice changes nothing the second time.
     Raises PaymentRefused; nothing is stored then.
     """
     with transaction.atomic():
-        invoice = (
-            Invoice.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("client")
-            .get(pk=invoice_id)
-        )
-        payment, settled = payments.receive(
-            invoice,
+        client_id = Invoice.objects.values_list("client_id", flat=True).get(pk=invoice_id)
+        client = credit.locked_client(client_id)
+        booked = payments.receive(
+            client,
+            locked_invoices([invoice_id]),
             gateway=gateway,
             external_id=external_id,
             amount=amount,
@@ -51,10 +50,17 @@ def record_payment(
             actor=actor,
             note=note,
         )
-        if settled:
-            start_services.start_on_payment(_ordered_with(invoice), at=at)
-            overdue_services.lift_after_payment(invoice, at=at)
-    return payment
+        for invoice in booked.settled:
+            settled.follow_up(invoice, at=at)
+    return booked.payment
+
+
+def locked_invoices(invoice_ids: Collection[int]) -> list[Invoice]:
+    """These invoices with their rows locked, the first due first."""
+    rows = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related("client")
+    # Locked in the order of their keys, as everywhere.
+    found = list(rows.filter(pk__in=invoice_ids).order_by("pk"))
+    return sorted(found, key=lambda invoice: (invoice.due_date, invoice.pk))
 
 
 def apply_webhook(
@@ -89,12 +95,3 @@ def apply_webhook(
     else:
         payments.close_event(event, at=at)
     return event
-
-
-def _ordered_with(invoice: Invoice) -> list[Service]:
-    """The services of the order this invoice asked payment for, in its order."""
-    return list(
-        Service.objects.filter(order_item__order__invoice=invoice)
-        .select_related("product")
-        .order_by("pk")
-    )

@@ -10,7 +10,7 @@ from billing_portal.audit.models import Entry
 from billing_portal.calc.invoice import DraftInvoice, DraftLine, LineKind
 from billing_portal.calc.periods import Period
 from billing_portal.clients.models import Client
-from billing_portal.invoices import actions
+from billing_portal.invoices import actions, settling
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine, UsageWindow
 from billing_portal.mail.models import ClientMail
 from tests.factories import AT, make_client, make_invoice, make_service, make_user, utc
@@ -291,7 +291,7 @@ def test_usage_cannot_be_cancelled(service):
 def test_payments_add_up_until_it_is_settled(service):
     invoice = make_invoice(service.client, advance={service: "29.95"})
 
-    assert actions.add_payment(invoice, Decimal("10.00"), at=AT) is False
+    assert settling.pay(invoice, Decimal("10.00"), at=AT) is False
     invoice.refresh_from_db()
     assert (invoice.status, invoice.balance, invoice.paid_at) == (
         "unpaid",
@@ -299,7 +299,7 @@ def test_payments_add_up_until_it_is_settled(service):
         None,
     )
 
-    assert actions.add_payment(invoice, Decimal("19.95"), at=utc(2026, 11, 9)) is True
+    assert settling.pay(invoice, Decimal("19.95"), at=utc(2026, 11, 9)) is True
     invoice.refresh_from_db()
     assert (invoice.status, invoice.balance, invoice.paid_at) == (
         "paid",
@@ -312,4 +312,4 @@ def test_no_more_than_the_total_can_be_paid(service):
     invoice = make_invoice(service.client, advance={service: "29.95"})
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        actions.add_payment(invoice, Decimal("30.00"), at=AT)
+        settling.pay(invoice, Decimal("30.00"), at=AT)

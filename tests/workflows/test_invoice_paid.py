@@ -8,7 +8,7 @@ from billing_portal.audit.models import Entry
 from billing_portal.invoices.models import Invoice
 from billing_portal.mail.models import ClientMail
 from billing_portal.payments.actions import PaymentRefused
-from billing_portal.payments.models import Allocation, Transaction
+from billing_portal.payments.models import Allocation, CreditEntry, Transaction
 from billing_portal.products.models import Product
 from billing_portal.services.models import Service
 from billing_portal.workflows import start_services
@@ -39,6 +39,14 @@ def invoice():
 def thanks(payment):
     mail = ClientMail.objects.get(key=f"payment_received:{payment.pk}").email
     return mail.message.split("\n\n")[1]
+
+
+def credit_of(client):
+    """The balance on the client, and every movement with the payment it came from."""
+    client.refresh_from_db()
+    moved = CreditEntry.objects.filter(client=client).order_by("pk")
+    entries = [(one.kind, f"{one.amount:.2f}", one.transaction_id) for one in moved]
+    return f"{client.credit_balance:.2f}", entries
 
 
 # --- How much -----------------------------------------------------------------------------
@@ -85,35 +93,60 @@ def test_the_last_part_settles_it(invoice):
     assert [f"{part.amount:.2f}" for part in Allocation.objects.all()] == ["10.00", "19.95"]
 
 
-def test_what_is_paid_too_much_stays_on_the_payment(invoice):
+def test_what_is_paid_too_much_becomes_credit(invoice):
     payment = pay(invoice, "50.00")
 
     assert state(invoice) == ("paid", "29.95", LATER)
     assert Allocation.objects.get().amount == Decimal("29.95")
-    assert payment.amount == Decimal("50.00")
-    assert thanks(payment).endswith("It is paid in full. We keep the €20.05 beyond it for you.")
+    assert credit_of(invoice.client) == ("20.05", [("overpayment", "20.05", payment.pk)])
+    assert thanks(payment).endswith(
+        "It is paid in full. The €20.05 beyond it are your credit, which pays your next invoices."
+    )
 
 
-def test_a_payment_of_a_paid_invoice_is_kept_whole(invoice):
+def test_a_payment_of_a_paid_invoice_becomes_credit_whole(invoice):
     pay(invoice, ref="one")
     second = pay(invoice, ref="two")
 
     assert state(invoice) == ("paid", "29.95", LATER)
     assert second.allocations.count() == 0
     assert len(jobs()) == 1
-    assert thanks(second).endswith("It is paid in full. We keep the €29.95 beyond it for you.")
+    assert credit_of(invoice.client) == ("29.95", [("overpayment", "29.95", second.pk)])
+    assert second.problem == ""
 
 
-def test_money_for_a_cancelled_invoice_is_kept_and_said_so(invoice):
+def test_money_for_a_cancelled_invoice_is_kept_as_credit_and_staff_look_at_it(invoice):
     Invoice.objects.update(status="cancelled")
 
     payment = pay(invoice)
 
     assert state(invoice) == ("cancelled", "0.00", None)
     assert (payment.allocations.count(), jobs()) == (0, [])
-    assert thanks(payment).endswith(
-        "That invoice was cancelled, so we keep the amount for you and will write to you."
+    assert credit_of(invoice.client) == ("29.95", [("overpayment", "29.95", payment.pk)])
+    assert payment.problem == (
+        "Paid for INV-2026-00001, which is cancelled. The money is kept as credit."
     )
+    assert thanks(payment).endswith(
+        "That invoice was cancelled, so €29.95 are your credit now: it pays your next invoices, "
+        "or we send it back if you ask."
+    )
+
+
+def test_money_for_an_invoice_in_collections_settles_it(invoice):
+    Invoice.objects.update(status="collections")
+
+    pay(invoice)
+
+    assert state(invoice) == ("paid", "29.95", LATER)
+
+
+def test_a_draft_takes_no_money(invoice):
+    Invoice.objects.update(status="draft")
+
+    with pytest.raises(PaymentRefused, match="is not issued, so it cannot be paid"):
+        pay(invoice)
+
+    assert not Transaction.objects.exists()
 
 
 # --- Once ---------------------------------------------------------------------------------

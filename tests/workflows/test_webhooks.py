@@ -95,9 +95,9 @@ def test_an_event_of_an_unknown_gateway_is_kept(invoice):
 
 
 def test_an_event_that_failed_is_applied_when_it_is_delivered_again(invoice):
-    Invoice.objects.update(currency="USD")
-    assert webhook(invoice).problem == "INV-2026-00001 is in USD, not in EUR."
-    Invoice.objects.update(currency="EUR")
+    Invoice.objects.update(status="draft")
+    assert webhook(invoice).problem == "INV-2026-00001 is not issued, so it cannot be paid."
+    Invoice.objects.update(status="unpaid")
 
     event = webhook(invoice, at=utc(2026, 11, 4))
 
