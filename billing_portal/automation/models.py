@@ -28,6 +28,7 @@ class Task(models.TextChoices):
     SUSPENSIONS = "suspensions", "Suspensions"
     TERMINATIONS = "terminations", "Terminations"
     TERMS = "terms", "Trials and fixed terms"
+    ADDONS = "addons", "Add-ons that end"
     LATE_FEES = "late_fees", "Late fees"
     ORDERS = "orders", "Unpaid orders"
     CARD_EXPIRY = "card_expiry", "Cards about to expire"
@@ -186,6 +187,7 @@ class AutomationSettings(models.Model):
             Task.CHANGES: True,
             Task.CANCELLATIONS: self.process_cancellations,
             Task.TERMS: True,
+            Task.ADDONS: True,
             Task.CARD_EXPIRY: self.warn_of_card_expiry,
             Task.REMINDERS: self.send_reminders,
             Task.UNSUSPENSIONS: self.unsuspend_on_payment,

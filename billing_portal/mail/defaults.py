@@ -205,6 +205,31 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "it:" + _CLOSING
         ),
     ),
+    "addon_active": MailTemplate(
+        description="When an add-on of a service begins.",
+        category="services",
+        subject="{{ addon }} is now part of {{ service }}",
+        text=("Hello {{ client }},\n\n{{ addon }} is now part of {{ service }}." + _CLOSING),
+    ),
+    "addon_ends": MailTemplate(
+        description="When an add-on is cancelled to the end of its paid period.",
+        category="services",
+        subject="{{ addon }} of {{ service }} ends on {{ day }}",
+        text=(
+            "Hello {{ client }},\n\nyou have cancelled {{ addon }} of {{ service }}. You can use "
+            "it until the day before {{ day }}, and it is not invoiced again. Until then you can "
+            "keep it after all:" + _CLOSING
+        ),
+    ),
+    "addon_ended": MailTemplate(
+        description="When an add-on has ended.",
+        category="services",
+        subject="{{ addon }} of {{ service }} has ended",
+        text=(
+            "Hello {{ client }},\n\n{{ addon }} of {{ service }} has ended. The service itself "
+            "goes on as before." + _CLOSING
+        ),
+    ),
     "daily_digest": MailTemplate(
         description="To staff: what the daily automation did.",
         category="staff",

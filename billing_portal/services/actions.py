@@ -17,6 +17,7 @@ from billing_portal.calc.pricing import ChosenOption, PricedItem
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
 from billing_portal.products.models import Price, Product
+from billing_portal.services import addons
 from billing_portal.services.models import Service, ServiceUsagePrice
 from billing_portal.services.states import ENDED, TRANSITIONS, ServiceStatus, SuspensionCause
 
@@ -123,6 +124,8 @@ def move(
                 *("activated_at", "ended_at"),
             ]
         )
+        if to in ENDED:
+            addons.end_all_of(service, to=to, at=at, actor=actor)
         audit.record(
             f"service.{to}",
             service,

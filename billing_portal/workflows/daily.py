@@ -22,6 +22,7 @@ from billing_portal.automation.queries import BusinessDay
 from billing_portal.calc.periods import local_date
 from billing_portal.errors import PortalError
 from billing_portal.workflows import (
+    addon_orders,
     digest,
     dunning,
     ending_overdue,
@@ -54,6 +55,7 @@ TASKS: Mapping[Task, DailyTask] = {
     Task.CHANGES: _NOTHING,
     Task.CANCELLATIONS: _NOTHING,
     Task.TERMS: _NOTHING,
+    Task.ADDONS: DailyTask(addon_orders.addons_to_end, addon_orders.end_due, "add-on"),
     Task.CARD_EXPIRY: _NOTHING,
     Task.REMINDERS: DailyTask(dunning.invoices_to_remind, dunning.remind, "invoice"),
     Task.UNSUSPENSIONS: DailyTask(
