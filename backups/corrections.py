@@ -5,7 +5,7 @@ charged with the next window, with its evidence.  It may be negative: its charge
 until an invoice of the client is large enough to carry it, and makes that one smaller.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ from django.conf import settings
 from billing_portal.calc.money import exact, minor_units, round_money, round_places
 from billing_portal.calc.periods import Period, local_date, slices_from
 from billing_portal.services.models import Service, ServiceUsagePrice
-from provisioning.contract import Usage, UsageMoved
+from provisioning.contract import ChargedUsage, Usage, UsageMoved
 
 from .answers import BYTES_PER_GB, in_gb
 from .limits import GB_PER_PRICE
@@ -38,10 +38,17 @@ class Part:
     """The difference in GB, weighed by its part of the window."""
 
 
-def open_late(service_id: int) -> list[LateSize]:
-    """What was learned late about a service's datastores and is not charged yet."""
-    late = LateSize.objects.filter(datastore__service_id=service_id, charge_ref=None)
-    return list(late.order_by("starts_at", "pk"))
+def open_late(service_ids: Collection[int]) -> dict[int, list[LateSize]]:
+    """By service: what was learned late about its datastores and is not charged yet.
+
+    Services of which nothing was are missing.
+    """
+    late = LateSize.objects.filter(datastore__service_id__in=service_ids, charge_ref=None)
+    found: dict[int, list[LateSize]] = {}
+    for one in late.select_related("datastore").order_by("starts_at", "pk"):
+        assert one.datastore.service_id is not None  # asked for by service
+        found.setdefault(one.datastore.service_id, []).append(one)
+    return found
 
 
 def usage_of(late: Sequence[LateSize], agreed: ServiceUsagePrice) -> Usage | None:
@@ -77,15 +84,19 @@ def usage_of(late: Sequence[LateSize], agreed: ServiceUsagePrice) -> Usage | Non
     )
 
 
-def mark(service_id: int, usage: Usage, agreed: ServiceUsagePrice, *, charge_id: int) -> None:
-    """Note the charge on what it corrects.  The caller holds the datastores' locks.
+def mark(charged: Sequence[ChargedUsage], agreed: Mapping[int, ServiceUsagePrice]) -> None:
+    """Note the charges on what they correct.  The caller holds the datastores' locks.
 
     Raises UsageMoved if more was learned since the usage was collected.
     """
-    late = open_late(service_id)
-    if not late or usage_of(late, agreed) != usage:
-        raise UsageMoved(f"More was learned about service {service_id} while it was billed.")
-    LateSize.objects.filter(pk__in=[one.pk for one in late]).update(charge_ref=charge_id)
+    late = open_late([one.service_id for one in charged])
+    for one in charged:
+        rows = late.get(one.service_id)
+        if not rows or usage_of(rows, agreed[one.service_id]) != one.usage:
+            raise UsageMoved(
+                f"More was learned about service {one.service_id} while it was billed."
+            )
+        LateSize.objects.filter(pk__in=[row.pk for row in rows]).update(charge_ref=one.charge_id)
 
 
 def shares(exact_amounts: Sequence[Fraction], amount: Decimal, currency: str) -> list[Decimal]:

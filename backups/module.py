@@ -18,6 +18,7 @@ from django import forms
 from billing_portal.calc.periods import Period
 from provisioning.contract import (
     Capability,
+    ChargedUsage,
     Check,
     CredentialsRejected,
     Metric,
@@ -181,12 +182,12 @@ class RemoteBackupsModule:
         sizes.record_removal(server_id, remote_id, at=at)
 
     @classmethod
-    def collect_usage(cls, service_id: int, period: Period) -> list[Usage]:
-        return storage.collect_usage(service_id, period)
+    def collect_usage(cls, windows: Mapping[int, Period]) -> dict[int, list[Usage]]:
+        return storage.collect_usage(windows)
 
     @classmethod
-    def usage_charged(cls, service_id: int, usage: Usage, *, charge_id: int) -> None:
-        storage.usage_charged(service_id, usage, charge_id=charge_id)
+    def usage_charged(cls, charged: Sequence[ChargedUsage]) -> None:
+        storage.usage_charged(charged)
 
     def test_connection(self) -> list[Check]:
         checks = []

@@ -4,7 +4,7 @@ Billed is the provisioned size, for exactly as long as it stood; before the serv
 ordered and after the datastore was deleted nothing is owed.  Only our own rows are read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -26,7 +26,7 @@ from billing_portal.calc.proration import (
 )
 from billing_portal.errors import PortalError
 from billing_portal.services.models import ServiceUsagePrice
-from provisioning.contract import Usage, UsageMoved
+from provisioning.contract import ChargedUsage, Usage, UsageMoved
 
 from . import corrections
 from .corrections import shares
@@ -42,25 +42,31 @@ class NoAgreedPrice(PortalError):
     """The service was ordered without a price for storage."""
 
 
-def collect_usage(service_id: int, period: Period) -> list[Usage]:
-    """What a service's datastores owe for `period`, as one usage; nothing stood, no usage.
+def collect_usage(windows: Mapping[int, Period]) -> dict[int, list[Usage]]:
+    """What the datastores of each service owe for its window; nothing stood, no usage.
 
     What became known too late for an earlier period is another usage, which may be negative.
     500 GB for 200 h, then 1000 GB for 520 h, at 10.00 per 1000 GB: 861.11 GB, 8.61.
-    Raises NoAgreedPrice if the service has none for storage.
+    Raises NoAgreedPrice if a service that owes has none for storage.
     """
-    usages = _storage(service_id, period)
-    if late := corrections.open_late(service_id):
-        difference = corrections.usage_of(late, agreed_price(service_id))
-        usages += [difference] if difference else []
-    return usages
+    spans = _spans(windows)
+    late = corrections.open_late(windows)
+    agreed = _agreed_prices({*spans, *late})
+    found: dict[int, list[Usage]] = {}
+    for service_id, period in windows.items():
+        usages = _storage(spans.get(service_id, []), period, agreed.get(service_id))
+        if service_id in late:
+            difference = corrections.usage_of(late[service_id], agreed[service_id])
+            usages += [difference] if difference else []
+        found[service_id] = usages
+    return found
 
 
-def _storage(service_id: int, period: Period) -> list[Usage]:
-    spans = _spans(service_id, period)
-    if not spans:
+def _storage(
+    spans: Sequence[SizeSpan], period: Period, agreed: ServiceUsagePrice | None
+) -> list[Usage]:
+    if not spans or agreed is None:
         return []
-    agreed = agreed_price(service_id)
     price_per_gb = Fraction(agreed.price) / GB_PER_PRICE
     segments = _segments(spans, period, price_per_gb, ordered_at=agreed.service.created_at)
     if not segments:
@@ -84,24 +90,36 @@ def _storage(service_id: int, period: Period) -> list[Usage]:
     ]
 
 
-def usage_charged(service_id: int, usage: Usage, *, charge_id: int) -> None:
-    """Keep the recorded sizes of the usage's period as they are from now on.
+def usage_charged(charged: Sequence[ChargedUsage]) -> None:
+    """Keep the recorded sizes of the usages' periods as they are from now on.
 
     Raises UsageMoved if they changed since they were collected.
     """
-    datastores = (
-        Datastore.objects.select_for_update(no_key=True)
-        .filter(service_id=service_id)
-        .order_by("pk")
-    )
-    ids = [row.pk for row in datastores]
-    if usage.metric == corrections.METRIC:
-        corrections.mark(service_id, usage, agreed_price(service_id), charge_id=charge_id)
-        return
-    if _storage(service_id, usage.period) != [usage]:
-        raise UsageMoved(f"The recorded sizes of service {service_id} changed while it was billed.")
-    unmarked = Q(charged_until__isnull=True) | Q(charged_until__lt=usage.period.end)
-    Datastore.objects.filter(unmarked, pk__in=ids).update(charged_until=usage.period.end)
+    ids = {one.service_id for one in charged}
+    locked = Datastore.objects.select_for_update(no_key=True).filter(service_id__in=ids)
+    list(locked.order_by("pk").values_list("pk"))
+    late = [one for one in charged if one.usage.metric == corrections.METRIC]
+    if late:
+        corrections.mark(late, _agreed_prices({one.service_id for one in late}))
+    stood = {one.service_id: one.usage for one in charged if one.usage.metric == METRIC}
+    _check_unmoved(stood)
+    ends: dict[datetime, list[int]] = {}
+    for service_id, usage in stood.items():
+        ends.setdefault(usage.period.end, []).append(service_id)
+    for end, service_ids in ends.items():
+        unmarked = Q(charged_until__isnull=True) | Q(charged_until__lt=end)
+        Datastore.objects.filter(unmarked, service_id__in=service_ids).update(charged_until=end)
+
+
+def _check_unmoved(stood: Mapping[int, Usage]) -> None:
+    spans = _spans({service_id: usage.period for service_id, usage in stood.items()})
+    agreed = _agreed_prices(spans.keys())
+    for service_id, usage in stood.items():
+        now = _storage(spans.get(service_id, []), usage.period, agreed.get(service_id))
+        if now != [usage]:
+            raise UsageMoved(
+                f"The recorded sizes of service {service_id} changed while it was billed."
+            )
 
 
 def gaps(spans: Iterable[SizeSpan], period: Period) -> list[Period]:
@@ -123,25 +141,40 @@ def gaps(spans: Iterable[SizeSpan], period: Period) -> list[Period]:
     return [Period(start, end) for start, end in sorted(found)]
 
 
-def _spans(service_id: int, period: Period) -> list[SizeSpan]:
-    """The spans of a service's datastores that touch `period`, by datastore, in time order."""
-    stood = Q(ends_at__isnull=True) | Q(ends_at__gt=period.start)
-    return list(
-        SizeSpan.objects.filter(stood, datastore__service_id=service_id, starts_at__lt=period.end)
+def _spans(windows: Mapping[int, Period]) -> dict[int, list[SizeSpan]]:
+    """By service: the spans of its datastores that touch its window, by datastore, in time order.
+
+    Services without any are missing.
+    """
+    if not windows:
+        return {}
+    first, last = min(p.start for p in windows.values()), max(p.end for p in windows.values())
+    stood = Q(ends_at__isnull=True) | Q(ends_at__gt=first)
+    spans = (
+        SizeSpan.objects.filter(stood, datastore__service_id__in=windows, starts_at__lt=last)
         .select_related("datastore")
         .order_by("datastore_id", "starts_at", "pk")
     )
+    found: dict[int, list[SizeSpan]] = {}
+    for span in spans:
+        service_id = span.datastore.service_id
+        assert service_id is not None  # asked for by service
+        window = windows[service_id]
+        if span.starts_at < window.end and (span.ends_at is None or span.ends_at > window.start):
+            found.setdefault(service_id, []).append(span)
+    return found
 
 
-def agreed_price(service_id: int) -> ServiceUsagePrice:
-    agreed = (
-        ServiceUsagePrice.objects.filter(service_id=service_id, metric=METRIC)
-        .select_related("service")
-        .first()
-    )
-    if agreed is None:
-        raise NoAgreedPrice(f"Service {service_id} has no agreed price for storage.")
-    return agreed
+def _agreed_prices(service_ids: Collection[int]) -> dict[int, ServiceUsagePrice]:
+    """The agreed price of each service, with the service."""
+    if not service_ids:
+        return {}
+    rows = ServiceUsagePrice.objects.filter(service_id__in=service_ids, metric=METRIC)
+    found = {row.service_id: row for row in rows.select_related("service")}
+    for service_id in service_ids:
+        if service_id not in found:
+            raise NoAgreedPrice(f"Service {service_id} has no agreed price for storage.")
+    return found
 
 
 def _segments(

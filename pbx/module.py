@@ -17,6 +17,7 @@ from django import forms as django_forms
 from billing_portal.calc.periods import Period
 from provisioning.contract import (
     Capability,
+    ChargedUsage,
     Check,
     Metric,
     RemoteNotFound,
@@ -175,12 +176,12 @@ class FusionPbxModule:
         tenants.note_removed(server_id, remote_id, at=at)
 
     @classmethod
-    def collect_usage(cls, service_id: int, period: Period) -> list[Usage]:
-        return metering.collect_usage(service_id, period)
+    def collect_usage(cls, windows: Mapping[int, Period]) -> dict[int, list[Usage]]:
+        return metering.collect_usage(windows)
 
     @classmethod
-    def usage_charged(cls, service_id: int, usage: Usage, *, charge_id: int) -> None:
-        metering.usage_charged(service_id, usage, charge_id=charge_id)
+    def usage_charged(cls, charged: Sequence[ChargedUsage]) -> None:
+        metering.usage_charged(charged)
 
     @cached_property
     def _client(self) -> AgentClient:

@@ -148,6 +148,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargedUsage:
+    """A usage that became the charge `charge_id`."""
+
+    service_id: int
+    usage: Usage
+    charge_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A meter a module bills by.  `per` units cost the price: 10.00 per 1000 GB and month."""
 
@@ -273,12 +282,15 @@ class UsageSource(Protocol):
     """
 
     @classmethod
-    def collect_usage(cls, service_id: int, period: Period) -> list[Usage]:
-        """What the service owes for `period`, one entry per metric; nothing used, no entry."""
+    def collect_usage(cls, windows: Mapping[int, Period]) -> dict[int, list[Usage]]:
+        """By service id: what each owes for its window, one entry per metric.
+
+        A service that used nothing may be missing.  A few statements for all of them.
+        """
 
     @classmethod
-    def usage_charged(cls, service_id: int, usage: Usage, *, charge_id: int) -> None:
-        """Mark the records behind `usage` as charged, in the caller's transaction.
+    def usage_charged(cls, charged: Sequence[ChargedUsage]) -> None:
+        """Mark the records behind these usages as charged, in the caller's transaction.
 
         Raises UsageMoved if the records changed since `collect_usage`.
         """

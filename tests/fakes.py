@@ -19,6 +19,7 @@ from billing_portal.calc.periods import Period
 from provisioning import registry
 from provisioning.contract import (
     Capability,
+    ChargedUsage,
     Check,
     CredentialsRejected,
     Exchange,
@@ -244,15 +245,18 @@ class FakeModule(PlainModule):
         return self._change(remote_id, f"change password {remote_id}", password="second-password")
 
     @classmethod
-    def collect_usage(cls, service_id: int, period: Period) -> list[Usage]:
-        return list(cls.vendor.usage.get((service_id, period.start), []))
+    def collect_usage(cls, windows: Mapping[int, Period]) -> dict[int, list[Usage]]:
+        return {
+            service_id: list(cls.vendor.usage.get((service_id, period.start), []))
+            for service_id, period in windows.items()
+        }
 
     @classmethod
-    def usage_charged(cls, service_id: int, usage: Usage, *, charge_id: int) -> None:
+    def usage_charged(cls, charged: Sequence[ChargedUsage]) -> None:
         if cls.vendor.usage_moves:
             cls.vendor.usage_moves -= 1
             raise UsageMoved("a late record arrived")
-        cls.vendor.charged.append((service_id, usage.metric, charge_id))
+        cls.vendor.charged += [(one.service_id, one.usage.metric, one.charge_id) for one in charged]
 
 
 def _state(account: Account) -> RemoteState:

@@ -1,7 +1,7 @@
 """What is owed: charges, invoices, their lines and their numbers.
 
 A charge is usage turned into an amount.  An invoice is issued once and then never
-changes, except for its status and what was paid.
+changes, except for its status and what was paid: see `guard.py`.
 """
 
 from decimal import Decimal
@@ -12,24 +12,14 @@ from django.db import models
 from django.db.models import F, Q
 
 from billing_portal.clients.models import Client
+from billing_portal.invoices.guard import Guarded, GuardedQuerySet
+from billing_portal.invoices.states import OWED as OWED
+from billing_portal.invoices.states import PAYABLE
+from billing_portal.invoices.states import InvoiceStatus as InvoiceStatus
 from billing_portal.services.models import Service, ServiceAddon
 
 MONEY: dict[str, Any] = {"max_digits": 14, "decimal_places": 3}
 """Three places hold every currency's minor unit; amounts are rounded before they are stored."""
-
-
-class InvoiceStatus(models.TextChoices):
-    DRAFT = "draft", "Draft"
-    UNPAID = "unpaid", "Unpaid"
-    PENDING = "pending", "Payment pending"
-    PAID = "paid", "Paid"
-    REFUNDED = "refunded", "Refunded"
-    COLLECTIONS = "collections", "Collections"
-    CANCELLED = "cancelled", "Cancelled"
-
-
-OWED = (InvoiceStatus.UNPAID, InvoiceStatus.PENDING, InvoiceStatus.COLLECTIONS)
-"""States in which the balance of an invoice is owed."""
 
 
 class BillingSettings(models.Model):
@@ -77,11 +67,11 @@ class BillingSettings(models.Model):
 
     def lead_days_of(self, cycle: str) -> int:
         """How many days before a period of this cycle starts it is invoiced."""
-        return self.lead_days_by_cycle.get(cycle, self.lead_days)
+        return int(self.lead_days_by_cycle.get(cycle, self.lead_days))
 
     @property
     def longest_lead_days(self) -> int:
-        return max(self.lead_days, *self.lead_days_by_cycle.values(), 0)
+        return max([self.lead_days, *map(int, self.lead_days_by_cycle.values())])
 
 
 class NumberSeries(models.Model):
@@ -90,6 +80,9 @@ class NumberSeries(models.Model):
     prefix = models.CharField(max_length=12)
     year = models.PositiveSmallIntegerField()
     next_number = models.PositiveIntegerField(default=1)
+    last_date = models.DateField(
+        null=True, blank=True, help_text="Of the last number; no later number has an earlier day."
+    )
 
     class Meta:
         verbose_name_plural = "number series"
@@ -102,7 +95,7 @@ class NumberSeries(models.Model):
         return f"{self.prefix}-{self.year}-{self.next_number:05d}"
 
 
-class Invoice(models.Model):
+class Invoice(Guarded):
     """A demand for payment, with seller and client as they were on the day of issue.
 
     `total` is `net_total`, the sum of the lines, plus `tax_total`, the sum of `taxes`.
@@ -156,6 +149,14 @@ class Invoice(models.Model):
     seller = models.JSONField(help_text="Name, address, tax id and bank account on issue.")
     buyer = models.JSONField(help_text="Name, address and tax id on issue.")
 
+    objects = GuardedQuerySet.as_manager()
+    may_change = frozenset(
+        {"status", "paid_at", "paid_amount", "credit_applied", "credited_amount"}
+        | {"payment_method", "staff_notes"}
+    )
+    fixed = ~Q(status=InvoiceStatus.DRAFT) & Q(is_proforma=False)
+    kept = ~Q(status=InvoiceStatus.DRAFT)
+
     class Meta:
         ordering: ClassVar = ["-issued_at", "-pk"]
         indexes: ClassVar = [
@@ -190,6 +191,17 @@ class Invoice(models.Model):
     @property
     def is_owed(self) -> bool:
         return self.status in OWED
+
+    @property
+    def is_payable(self) -> bool:
+        return self.status in PAYABLE
+
+    @property
+    def document(self) -> str:
+        """What it is called: the word before its number."""
+        if self.status == InvoiceStatus.DRAFT:
+            return "Draft"
+        return "Proforma" if self.is_proforma else "Invoice"
 
 
 class LineKind(models.TextChoices):
@@ -242,7 +254,7 @@ class Charge(models.Model):
         return f"{self.description}: {self.amount} {self.currency}"
 
 
-class InvoiceLine(models.Model):
+class InvoiceLine(Guarded):
     """One line of an invoice.  `amount` is without tax; a discount's is negative."""
 
     Kind = LineKind
@@ -274,6 +286,11 @@ class InvoiceLine(models.Model):
         default=True,
         help_text="False once the invoice is cancelled, so that the period may be billed again.",
     )
+
+    objects = GuardedQuerySet.as_manager()
+    may_change = frozenset({"billed", "charge"})
+    fixed = ~Q(invoice__status=InvoiceStatus.DRAFT) & Q(invoice__is_proforma=False)
+    kept = ~Q(invoice__status=InvoiceStatus.DRAFT)
 
     class Meta:
         ordering: ClassVar = ["invoice", "position"]

@@ -3,7 +3,7 @@
 A window is due some time after it ended, so that late records are in.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -13,27 +13,54 @@ from billing_portal.calc.periods import Period
 from billing_portal.invoices import actions as invoices
 from billing_portal.invoices import queries as billed
 from billing_portal.invoices.actions import NewCharge
+from billing_portal.invoices.models import Charge
 from billing_portal.services.models import Service
 from provisioning import registry
-from provisioning.contract import Usage, UsageSource
+from provisioning.contract import ChargedUsage, Usage, UsageSource
 
 
-def charge(services: Iterable[Service], *, at: datetime) -> None:
+def charge(services: Iterable[Service], *, at: datetime) -> list[Charge]:
     """Write the charges of every window that is due, stamp the records behind them, close it.
 
     One window of each service at a time, oldest first: some modules charge in the next
     what came too late for this one.
     """
+    written = list[Charge]()
     for windows in _rounds_due(services, at=at):
-        found = [
-            (service, window, usage)
-            for service, window in windows
-            for usage in _meter(service).collect_usage(service.pk, window)
-        ]
-        charges = invoices.add_charges([_new_charge(*one) for one in found], at=at)
-        for (service, _, usage), written in zip(found, charges, strict=True):
-            _meter(service).usage_charged(service.pk, usage, charge_id=written.pk)
+        for meter, measured in _by_meter(windows):
+            written += _charge(meter, measured, at=at)
         invoices.close_windows([(service.pk, window) for service, window in windows], at=at)
+    return written
+
+
+def _charge(
+    meter: type[UsageSource], windows: Sequence[tuple[Service, Period]], *, at: datetime
+) -> list[Charge]:
+    usages = meter.collect_usage({service.pk: window for service, window in windows})
+    found = [
+        (service, window, usage)
+        for service, window in windows
+        for usage in usages.get(service.pk, ())
+    ]
+    if not found:
+        return []
+    charges = invoices.add_charges([_new_charge(*one) for one in found], at=at)
+    meter.usage_charged(
+        [
+            ChargedUsage(service.pk, usage, charge.pk)
+            for (service, _, usage), charge in zip(found, charges, strict=True)
+        ]
+    )
+    return charges
+
+
+def _by_meter(
+    windows: Iterable[tuple[Service, Period]],
+) -> Iterable[tuple[type[UsageSource], list[tuple[Service, Period]]]]:
+    found: dict[type[UsageSource], list[tuple[Service, Period]]] = {}
+    for service, window in windows:
+        found.setdefault(_meter(service), []).append((service, window))
+    return found.items()
 
 
 def settle_time() -> timedelta:

@@ -10,12 +10,12 @@ from backups.answers import Rescale
 from backups.models import Datastore, LateSize
 from backups.module import RemoteBackupsModule
 from backups.span_rows import Look, Observation
-from backups.usage import collect_usage
 from billing_portal.calc.periods import Period
 from billing_portal.invoices.evidence import explain
 from billing_portal.invoices.models import Charge
 from billing_portal.workflows.bill_run import bill_client
-from provisioning.contract import UsageMoved
+from provisioning.contract import ChargedUsage, UsageMoved
+from tests.backups.metering import usage_of
 from tests.factories import make_client, make_product, make_server, make_service, only, utc
 
 pytestmark = pytest.mark.django_db
@@ -55,12 +55,12 @@ def see(server, at, size_gb, *log):
 
 
 def charge_november(service):
-    (usage,) = collect_usage(service.pk, NOVEMBER)
-    RemoteBackupsModule.usage_charged(service.pk, usage, charge_id=1)
+    (usage,) = usage_of(service.pk, NOVEMBER)
+    RemoteBackupsModule.usage_charged([ChargedUsage(service.pk, usage, 1)])
 
 
 def correction(service, period=DECEMBER):
-    found = [one for one in collect_usage(service.pk, period) if one.metric != "storage"]
+    found = [one for one in usage_of(service.pk, period) if one.metric != "storage"]
     return found[0] if found else None
 
 
@@ -154,12 +154,12 @@ def test_a_correction_is_charged_once(server):
     see(server, hours(723), 500)
     usage = correction(service)
 
-    RemoteBackupsModule.usage_charged(service.pk, usage, charge_id=77)
+    RemoteBackupsModule.usage_charged([ChargedUsage(service.pk, usage, 77)])
 
     assert LateSize.objects.get().charge_ref == 77
     assert correction(service) is None
     with pytest.raises(UsageMoved):
-        RemoteBackupsModule.usage_charged(service.pk, usage, charge_id=78)
+        RemoteBackupsModule.usage_charged([ChargedUsage(service.pk, usage, 78)])
     assert LateSize.objects.get().charge_ref == 77
 
 

@@ -9,13 +9,13 @@ from django.db import close_old_connections, connection
 
 from backups import sizes
 from backups.models import Datastore, SizeSpan
-from backups.module import RemoteBackupsModule
 from backups.sandbox import DEMO_TOKEN
 from billing_portal.calc.periods import Period
 from billing_portal.services.models import ServiceUsagePrice
 from billing_portal.services.states import ServiceStatus
 from provisioning import actions, runner
 from provisioning.models import Job
+from tests.backups.metering import usage_of
 from tests.factories import make_product, make_server, make_service, utc
 
 pytestmark = pytest.mark.django_db
@@ -168,7 +168,7 @@ def test_growth_at_the_vendor_is_billed_for_the_hours_each_size_stood(server, se
     for hour in (1, 200, 201, 720):
         look(server, remote, after(hour))
 
-    (usage,) = RemoteBackupsModule.collect_usage(service.pk, Period(START, after(720)))
+    (usage,) = usage_of(service.pk, Period(START, after(720)))
 
     assert usage.amount == Decimal("8.61")
     assert usage.description == "Backup storage 2026-11-01 to 2026-12-01, average 861.11 GB"

@@ -12,11 +12,12 @@ from backups import queries, sizes
 from backups.models import Datastore, SizeSpan
 from backups.module import RemoteBackupsModule
 from backups.span_rows import Look, Observation
-from backups.usage import NoAgreedPrice, collect_usage
+from backups.usage import NoAgreedPrice
 from billing_portal.calc.money import round_places
 from billing_portal.calc.periods import Period
 from billing_portal.calc.proration import SizeChange, in_time_order
-from provisioning.contract import UsageMoved
+from provisioning.contract import ChargedUsage, UsageMoved
+from tests.backups.metering import usage_of
 from tests.factories import make_product, make_server, make_service, utc
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +67,7 @@ def make_datastore(service, *changes, missing_at=None):
 
 
 def owed(service, period=NOVEMBER):
-    (usage,) = [one for one in collect_usage(service.pk, period) if one.metric == "storage"]
+    (usage,) = [one for one in usage_of(service.pk, period) if one.metric == "storage"]
     return usage
 
 
@@ -117,7 +118,7 @@ def test_every_known_history_costs_what_was_worked_out(vector):
         period = Period(
             datetime.fromisoformat(expected["start"]), datetime.fromisoformat(expected["end"])
         )
-        found = collect_usage(service.pk, period)
+        found = usage_of(service.pk, period)
 
         average = Fraction(expected["average_gb"])
         owed = [(expected["amount"], round_places(average, 6))] if average else []
@@ -150,7 +151,7 @@ def test_nothing_is_owed_after_the_datastore_was_deleted():
     make_datastore(service, (hours(0), 1000), (hours(72), 0))
 
     assert owed(service).amount == Decimal("1.00")
-    assert collect_usage(service.pk, Period(utc(2026, 12, 1), utc(2027, 1, 1))) == []
+    assert usage_of(service.pk, Period(utc(2026, 12, 1), utc(2027, 1, 1))) == []
 
 
 def test_a_missing_datastore_is_owed_for_as_long_as_it_was_seen():
@@ -196,7 +197,7 @@ def test_the_days_in_the_text_are_the_sellers(settings):
 
 
 def test_a_service_without_datastores_owes_nothing():
-    assert collect_usage(make_storage().pk, NOVEMBER) == []
+    assert usage_of(make_storage().pk, NOVEMBER) == []
 
 
 def test_a_price_of_nothing_is_not_a_missing_price():
@@ -206,7 +207,7 @@ def test_a_price_of_nothing_is_not_a_missing_price():
 
     assert owed(free).amount == Decimal("0.00")
     with pytest.raises(NoAgreedPrice) as caught:
-        collect_usage(unpriced.pk, NOVEMBER)
+        usage_of(unpriced.pk, NOVEMBER)
     assert str(caught.value) == f"Service {unpriced.pk} has no agreed price for storage."
 
 
@@ -283,7 +284,7 @@ def test_recording_that_stopped_is_a_gap_until_the_end():
 
 
 def charge(service, usage):
-    RemoteBackupsModule.usage_charged(service.pk, usage, charge_id=1)
+    RemoteBackupsModule.usage_charged([ChargedUsage(service.pk, usage, 1)])
 
 
 def test_what_was_charged_does_not_change_any_more():

@@ -219,15 +219,18 @@ def test_a_preview_does_not_count_late_records_twice(vendor, monkeypatch):
     vendor.owes(service.pk, window(service, 1), "2.00")
     module = registry.module_class("fake")
 
-    def collect_what_is_open(service_id, period):
+    def collect_what_is_open(windows):
         """Everything up to the period's end that no charge holds yet."""
         held = set(Charge.objects.values_list("starts_at", flat=True))
-        return [
-            usage
-            for (_, start), usages in vendor.usage.items()
-            for usage in usages
-            if start < period.end and start not in held
-        ]
+        return {
+            service_id: [
+                usage
+                for (_, start), usages in vendor.usage.items()
+                for usage in usages
+                if start < period.end and start not in held
+            ]
+            for service_id, period in windows.items()
+        }
 
     monkeypatch.setattr(module, "collect_usage", collect_what_is_open)
     at = utc(2026, 12, 1, 2)

@@ -170,14 +170,16 @@ def test_windows_are_charged_before_the_next_one_is_looked_at(vendor, monkeypatc
     monkeypatch.setattr(
         module,
         "collect_usage",
-        lambda pk, period: seen.append(f"collect {period.start:%b}") or collect(pk, period),
+        lambda windows: (
+            seen.extend(f"collect {period.start:%b}" for period in windows.values())
+            or collect(windows)
+        ),
     )
     monkeypatch.setattr(
         module,
         "usage_charged",
-        lambda pk, usage, charge_id: (
-            seen.append(f"charge {usage.period.start:%b}")
-            or charged(pk, usage, charge_id=charge_id)
+        lambda usages: (
+            seen.extend(f"charge {one.usage.period.start:%b}" for one in usages) or charged(usages)
         ),
     )
 
