@@ -75,9 +75,12 @@ class RecurringItem:
 
 @dataclass(frozen=True, slots=True)
 class ChargeItem:
-    """Something already turned into an amount and not yet on an invoice: mostly usage."""
+    """Something already turned into an amount and not yet on an invoice: mostly usage.
 
-    charge_id: int
+    `charge_id` is None for what is made up for this one document, such as a change.
+    """
+
+    charge_id: int | None
     service_id: int | None
     description: str
     period: Period

@@ -4,7 +4,7 @@ Catalogue preview, checkout and the order itself all ask `price_item`, so what w
 is what is charged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -31,6 +31,19 @@ class ChosenOption:
     units: int
     setup_fee: Decimal = Decimal(0)
     recurring: Decimal = Decimal(0)
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "ChosenOption":
+        """The choice as `as_json` wrote it."""
+        return cls(
+            stored["key"],
+            stored["name"],
+            stored["value"],
+            stored["text"],
+            stored["units"],
+            Decimal(stored["setup_fee"]),
+            Decimal(stored["recurring"]),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The choice as it is kept with a service; amounts become text."""
