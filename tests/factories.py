@@ -11,9 +11,11 @@ from itertools import count
 from typing import Any
 
 from billing_portal.accounts.models import User
-from billing_portal.clients.models import Client, Membership, Permission
+from billing_portal.clients.models import Client, ClientGroup, Membership, Permission
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine
 from billing_portal.products.models import (
+    Addon,
+    AddonPrice,
     Choice,
     ChoicePrice,
     Cycle,
@@ -27,6 +29,7 @@ from billing_portal.products.models import (
 from billing_portal.promotions.models import Promotion
 from billing_portal.services.models import Service, ServiceUsagePrice
 from billing_portal.services.states import ENDED, ServiceStatus
+from billing_portal.taxes.models import TaxIdCheck, TaxRule, TaxSettings
 from provisioning.models import Placement, Server
 
 _numbers = count(1)
@@ -352,3 +355,56 @@ def make_promotion(
     promotion.requires.set(requires)
     promotion.refresh_from_db()
     return promotion
+
+
+def make_addon(
+    product: Product,
+    recurring: str = "0",
+    *,
+    setup_fee: str = "0",
+    cycle: str = Cycle.MONTHLY,
+    currency: str = "EUR",
+    **fields: Any,
+) -> Addon:
+    """An add-on for a product with one price."""
+    values: dict[str, Any] = {"name": "Snapshots", "slug": f"addon-{next(_numbers)}"}
+    addon = Addon.objects.create(**values | fields)
+    addon.products.add(product)
+    AddonPrice.objects.create(
+        addon=addon,
+        currency=currency,
+        cycle=cycle,
+        recurring=Decimal(recurring),
+        setup_fee=Decimal(setup_fee),
+    )
+    return addon
+
+
+def make_client_group(name: str = "", **fields: Any) -> ClientGroup:
+    return ClientGroup.objects.create(name=name or f"Group {next(_numbers)}", **fields)
+
+
+def make_tax_settings(**fields: Any) -> TaxSettings:
+    """Tax is on, for a seller in Germany; without EU rules unless asked for."""
+    row, _ = TaxSettings.objects.update_or_create(pk=1, defaults={"enabled": True} | fields)
+    return row
+
+
+def make_tax_rule(name: str, percent: str, **fields: Any) -> TaxRule:
+    """A tax of every place unless `fields` name one."""
+    return TaxRule.objects.create(name=name, percent=Decimal(percent), **fields)
+
+
+def make_tax_id_check(client: Client, answer: str, **fields: Any) -> TaxIdCheck:
+    """What the register said about the client's tax id at `AT`."""
+    values: dict[str, Any] = {"tax_id": client.tax_id, "checked_at": AT}
+    return TaxIdCheck.objects.create(client=client, answer=answer, **values | fields)
+
+
+def rewrite_issued(invoice: Invoice, **fields: Any) -> None:
+    """Change what never changes once it is issued, such as the day an invoice is due."""
+    row = Invoice.objects.filter(pk=invoice.pk)
+    status = row.values_list("status", flat=True).get()
+    row.update(status="draft")
+    row.update(**{"status": status} | fields)
+    invoice.refresh_from_db()

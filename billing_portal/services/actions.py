@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, When
 
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
@@ -191,15 +191,26 @@ def advance_billing(
 ) -> None:
     """Note until which day (excluded) each service is invoiced in advance; never goes back.
 
-    `periods` says how many periods that were, for each; one unless it does.
+    `periods` says how many periods that were, for each; one unless it does.  So many of
+    the periods left to its promotion are used up.
     """
     counts = periods or {}
     steps = {key: (until, counts.get(key, 1)) for key, until in billed_until.items()}
     for until, count in sorted(set(steps.values())):
         ids = [key for key, step in steps.items() if step == (until, count)]
         Service.objects.filter(pk__in=ids, billed_until__lt=until).update(
-            billed_until=until, periods_billed=F("periods_billed") + count
+            billed_until=until,
+            periods_billed=F("periods_billed") + count,
+            discounts_left=_discounts_left_after(count),
         )
+
+
+def _discounts_left_after(periods: int) -> Case:
+    """None, for ever, stays None; 0 is the end."""
+    return Case(
+        When(discounts_left__gt=periods, then=F("discounts_left") - periods),
+        When(discounts_left__isnull=False, then=0),
+    )
 
 
 def start_schedule(service: Service, schedule: FirstPeriods) -> None:
@@ -211,8 +222,13 @@ def start_schedule(service: Service, schedule: FirstPeriods) -> None:
     service.usage_anchor_date = schedule.usage_anchor
     service.billed_until = schedule.billed_until
     service.periods_billed = len(schedule.stretches)
+    if service.discounts_left:
+        service.discounts_left -= 1  # all of the first payment is one to a promotion
     service.save(
-        update_fields=["anchor_date", "usage_anchor_date", "billed_until", "periods_billed"]
+        update_fields=[
+            *("anchor_date", "usage_anchor_date", "billed_until", "periods_billed"),
+            "discounts_left",
+        ]
     )
 
 

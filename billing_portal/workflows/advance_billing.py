@@ -13,16 +13,16 @@ from billing_portal.calc.first_period import FirstPeriods, Stretch, first_period
 from billing_portal.calc.invoice import DraftInvoice, RecurringItem, SetupItem, draft_invoice
 from billing_portal.calc.money import exact, round_money
 from billing_portal.calc.periods import local_date
-from billing_portal.clients.models import Client
+from billing_portal.clients.models import Client, ClientGroup
 from billing_portal.invoices import queries as billed
 from billing_portal.invoices.models import BillingSettings, Invoice, InvoiceLine
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.products.models import Product
 from billing_portal.services import actions as services
-from billing_portal.services.models import Service
+from billing_portal.services.models import Service, ServiceAddon
 from billing_portal.services.states import ServiceStatus
 from billing_portal.taxes.queries import treatments
-from billing_portal.workflows import issuing
+from billing_portal.workflows import addon_periods, discounting, issuing
 from provisioning import registry
 
 StartPolicy = BillingSettings.StartPolicy
@@ -31,26 +31,54 @@ MAX_LINE = InvoiceLine._meta.get_field("description").max_length or 0
 
 
 def invoice_first_period(
-    client: Client, ordered: Sequence[Service], *, payment_method: str, at: datetime
+    client: Client,
+    ordered: Sequence[Service],
+    *,
+    payment_method: str,
+    at: datetime,
+    extras: Sequence[ServiceAddon] = (),
 ) -> Invoice | None:
-    """Invoice set-up fees and first periods of new services; None if nothing is due now."""
-    draft = draft_first_periods(client, ordered, payment_method=payment_method, at=at)
+    """Invoice set-up fees and first periods of new services with their add-ons.
+
+    None if nothing is due now.
+    """
+    draft = draft_first_periods(
+        client, ordered, payment_method=payment_method, at=at, extras=extras
+    )
     for service in ordered:
         services.start_schedule(service, schedule(service))
     return issuing.issue(client, draft, at=at) if draft else None
 
 
 def draft_first_periods(
-    client: Client, ordered: Sequence[Service], *, payment_method: str, at: datetime
+    client: Client,
+    ordered: Sequence[Service],
+    *,
+    payment_method: str,
+    at: datetime,
+    extras: Sequence[ServiceAddon] = (),
 ) -> DraftInvoice | None:
-    """What set-up and first periods of new services cost; they need not be stored yet."""
+    """What set-up and first periods of new services cost; they need not be stored yet.
+
+    `extras` are their add-ons.
+    """
     today = local_date(at, settings.SELLER_TIMEZONE)
     rules = billing_rules()
     by_period = rules.due_policy == BillingSettings.DuePolicy.PERIOD_START
     return draft_invoice(
         currency=client.currency,
-        setup=[setup_item(service) for service in ordered],
-        recurring=[item for service in ordered for item in first_items(service, rules)],
+        setup=[
+            *(setup_item(service) for service in ordered),
+            *(addon_periods.setup_item(extra, day=today) for extra in extras),
+        ],
+        recurring=[
+            *(item for one in ordered for item in first_items(one, rules, client.group)),
+            *(
+                item
+                for extra in extras
+                for item in addon_periods.first_items(extra, day=today, group=client.group)
+            ),
+        ],
         charges=(),
         billed=billed.billed_keys([service.pk for service in ordered]),
         treatment=treatments([client], on=today)[client.pk],
@@ -66,7 +94,7 @@ def draft_second_periods(
     today = local_date(at, settings.SELLER_TIMEZONE)
     return draft_invoice(
         currency=client.currency,
-        recurring=[item for service in ordered for item in _second_items(service)],
+        recurring=[item for service in ordered for item in _second_items(service, client.group)],
         charges=(),
         billed=frozenset(),
         treatment=treatments([client], on=today)[client.pk],
@@ -81,13 +109,17 @@ def setup_item(service: Service) -> SetupItem:
         service.anchor_date,
         service.setup_fee,
         taxable=service.product.taxable,
+        discounts=discounting.on_setup(service),
     )
 
 
-def first_items(service: Service, rules: BillingSettings) -> list[RecurringItem]:
+def first_items(
+    service: Service, rules: BillingSettings, group: ClientGroup | None
+) -> list[RecurringItem]:
     """What a new service owes first: mostly one period, with a stub up to two lines."""
     note = FROM_PAYMENT if _begins_on_payment(service, rules) else ""
-    return [_item(service, one, note) for one in schedule(service).stretches]
+    items = [_item(service, one, note) for one in schedule(service).stretches]
+    return discounting.on_first_periods(items, service, group=group)
 
 
 def schedule(service: Service) -> FirstPeriods:
@@ -113,7 +145,9 @@ def begin_on_payment(ordered: Iterable[Service], *, at: datetime) -> None:
             services.move_schedule(service.pk, to=today, at=at)
 
 
-def items_due(service: Service, *, today: date, lead_days: int) -> list[RecurringItem]:
+def items_due(
+    service: Service, *, today: date, lead_days: int, group: ClientGroup | None = None
+) -> list[RecurringItem]:
     """The periods of a running service to invoice by `today`, oldest first.
 
     Free of charge, one-time and ended services have none, and none begins after the end of
@@ -130,11 +164,14 @@ def items_due(service: Service, *, today: date, lead_days: int) -> list[Recurrin
     )
     if service.periods_limit is not None:
         periods = periods[: service.periods_limit - service.periods_billed]
-    return [_item(service, one) for one in _within_term(periods, service.ends_on)]
+    items = [_item(service, one) for one in _within_term(periods, service.ends_on)]
+    return discounting.on_periods(items, service, group=group)
 
 
 def note_billed(items: Iterable[RecurringItem]) -> None:
-    """Advance each service past the periods that are now invoiced."""
+    """Advance each service and add-on past the periods that are now invoiced."""
+    items = list(items)
+    addon_periods.note_billed(items)
     mine = [item for item in items if item.addon_id is None]
     # In time order, so the last period of a service is the one that counts.
     services.advance_billing(
@@ -143,12 +180,14 @@ def note_billed(items: Iterable[RecurringItem]) -> None:
     )
 
 
-def _second_items(service: Service) -> list[RecurringItem]:
+def _second_items(service: Service, group: ClientGroup | None) -> list[RecurringItem]:
     """What follows once the first periods of a new service are billed."""
     planned, after = schedule(service), copy(service)
     after.anchor_date, after.billed_until = planned.anchor, planned.billed_until
     after.periods_billed = len(planned.stretches)
-    return items_due(after, today=after.billed_until, lead_days=0)
+    if after.discounts_left:
+        after.discounts_left -= 1
+    return items_due(after, today=after.billed_until, lead_days=0, group=group)
 
 
 def _begins_on_payment(service: Service, rules: BillingSettings) -> bool:

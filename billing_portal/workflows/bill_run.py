@@ -8,7 +8,7 @@ Order of locks: client, then service, then a module's own rows, then number seri
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain
@@ -22,10 +22,17 @@ from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
 from billing_portal.invoices import queries as billed
 from billing_portal.invoices.models import BillingSettings, Invoice
-from billing_portal.services.models import Service
+from billing_portal.services import addons
+from billing_portal.services.models import Service, ServiceAddon
 from billing_portal.services.queries import billable_statuses
 from billing_portal.taxes.queries import treatments
-from billing_portal.workflows import advance_billing, billing_candidates, issuing, usage_windows
+from billing_portal.workflows import (
+    addon_periods,
+    advance_billing,
+    billing_candidates,
+    issuing,
+    usage_windows,
+)
 from billing_portal.workflows.invoice_groups import InvoiceGroup, groups_of
 from provisioning.contract import UsageMoved
 
@@ -169,12 +176,13 @@ def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
     usage_windows.charge(every, at=at)
     charges = billed.open_charges({client.pk: client.currency for client in clients})
     done = billed.billed_keys([service.pk for service in every])
+    extras = addons.running_of([service.pk for service in every])
     bills = []
     for client in clients:
         mine = services[client.pk]
         groups = groups_of(
             client,
-            periods=_periods_due(client, mine, rules, at=at),
+            periods=_periods_due(client, mine, extras, rules, at=at),
             charges=charges[client.pk],
             services={service.pk: service for service in mine},
             rules=rules,
@@ -201,16 +209,32 @@ def _is_asked_for(draft: DraftInvoice, group: InvoiceGroup) -> bool:
 
 
 def _periods_due(
-    client: Client, services: Iterable[Service], rules: BillingSettings, *, at: datetime
+    client: Client,
+    services: Iterable[Service],
+    extras: Mapping[int, Sequence[ServiceAddon]],
+    rules: BillingSettings,
+    *,
+    at: datetime,
 ) -> list[RecurringItem]:
-    """The periods of the running services to invoice in advance by `at`."""
+    """The periods of the running services and their add-ons to invoice in advance by `at`."""
     running = [service for service in services if service.status in billable_statuses()]
     today = _billing_day(running, rules, at=at)
     found = []
     for service in running:
         items = advance_billing.items_due(
-            service, today=today, lead_days=rules.lead_days_of(service.cycle)
+            service,
+            today=today,
+            lead_days=rules.lead_days_of(service.cycle),
+            group=client.group,
         )
+        for extra in extras.get(service.pk, ()):
+            extra.service = service
+            items += addon_periods.items_due(
+                extra,
+                today=today,
+                lead_days=rules.lead_days_of(extra.cycle),
+                group=client.group,
+            )
         if items and service.currency != client.currency:
             raise billed.CurrencyMixed(
                 f"{service} is priced in {service.currency}, not in {client.currency}."

@@ -12,7 +12,7 @@ from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Charge
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.products.models import Cycle
-from billing_portal.services.models import Service
+from billing_portal.services.models import Service, ServiceAddon
 from billing_portal.services.queries import billable_statuses
 from provisioning import registry
 
@@ -32,7 +32,9 @@ def clients_due(at: datetime) -> QuerySet[Client]:
     advance = _advance_due(at).filter(mine)
     usage = _usage_due(at).filter(mine)
     charges = Charge.objects.filter(client_id=OuterRef("pk"), line__isnull=True)
-    due = Exists(advance) | Exists(usage) | Exists(charges) | ~Q(billing_problem="")
+    extras = _addons_due(at).filter(service__client_id=OuterRef("pk"))
+    owed = Exists(advance) | Exists(extras) | Exists(usage) | Exists(charges)
+    due = owed | ~Q(billing_problem="")
     return Client.objects.filter(due).order_by("pk")
 
 
@@ -46,7 +48,7 @@ def services_due(client_ids: Collection[int]) -> dict[int, list[Service]]:
     services = (
         Service.objects.select_for_update(of=("self",), no_key=True)
         .filter(running | Q(pk__in=ended.values("pk")), client__in=client_ids)
-        .select_related("product")
+        .select_related("product", "promotion")
         .order_by("pk")
     )
     found: dict[int, list[Service]] = {client_id: [] for client_id in client_ids}
@@ -60,6 +62,18 @@ def _advance_due(at: datetime) -> QuerySet[Service]:
     horizon = local_date(at, settings.SELLER_TIMEZONE) + timedelta(days=longest)
     return Service.objects.filter(
         _GOES_ON, status__in=billable_statuses(), recurring_amount__gt=0, billed_until__lte=horizon
+    ).exclude(cycle=Cycle.ONE_TIME)
+
+
+def _addons_due(at: datetime) -> QuerySet[ServiceAddon]:
+    longest = billing_rules().longest_lead_days
+    horizon = local_date(at, settings.SELLER_TIMEZONE) + timedelta(days=longest)
+    return ServiceAddon.objects.filter(
+        Q(ends_on__isnull=True) | Q(ends_on__gt=F("billed_until")),
+        status__in=billable_statuses(),
+        service__status__in=billable_statuses(),
+        recurring_amount__gt=0,
+        billed_until__lte=horizon,
     ).exclude(cycle=Cycle.ONE_TIME)
 
 
