@@ -61,6 +61,9 @@ NOUN_FILES = {
 }
 NOUN_EXTRAS = {
     "accounts/adapter": "what django-allauth asks",
+    "services/changing": "giving a running service other terms",
+    "services/cancelling": "wishes to end a service, and taking them back",
+    "orders/changes": "writing changes of services down",
     "services/addons": "opening, starting and ending add-ons",
     "mail/defaults": "the texts of the built-in templates",
     "mail/delivery": "handing queued mails to the transport",

@@ -21,7 +21,7 @@ from billing_portal.calc.tax import TaxTotal
 from billing_portal.clients.models import Client, ClientField
 from billing_portal.clients.notices import Notice, notify_all
 from billing_portal.errors import PortalError
-from billing_portal.invoices import parties
+from billing_portal.invoices import moving, parties
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import (
     Charge,
@@ -30,7 +30,7 @@ from billing_portal.invoices.models import (
     InvoiceStatus,
     UsageWindow,
 )
-from billing_portal.invoices.numbering import INVOICE_PREFIX, take_numbers
+from billing_portal.invoices.numbering import NumberedDocument, number_documents
 from billing_portal.invoices.queries import billing_rules
 
 NO_CREDIT: Mapping[int, Decimal] = {}
@@ -122,13 +122,18 @@ def issue_all(
     if not drafts:
         return []
     today = local_date(at, settings.SELLER_TIMEZONE)
-    term = timedelta(days=billing_rules().term_days)
+    rules = billing_rules()
+    term = timedelta(days=rules.term_days)
     fields = parties.printed_fields()
     with transaction.atomic():
-        numbers = take_numbers(INVOICE_PREFIX, year=today.year, count=len(drafts))
+        numbers = number_documents(
+            [draft.total == credit.get(place, 0) for place, (_, draft) in enumerate(drafts)],
+            proforma=rules.proforma,
+            on=today,
+        )
         invoices = Invoice.objects.bulk_create(
             _with_credit(
-                _invoice(client, draft, number, fields, today=today, term=term, at=at),
+                _invoice(client, draft, number, fields, term=term, at=at),
                 credit.get(place, Decimal(0)),
                 rate=rates.get(draft.currency, Decimal(1)),
                 at=at,
@@ -160,13 +165,11 @@ def cancel(invoice_id: int, *, reason: str, at: datetime, actor: User | None = N
             raise InvoiceNotCancellable(
                 f"{invoice} was paid in part or bills usage, so it cannot be cancelled."
             )
-        invoice.status = InvoiceStatus.CANCELLED
-        invoice.save(update_fields=["status"])
-        invoice.lines.update(billed=False)
+        moving.move(invoice, InvoiceStatus.CANCELLED, at=at)
         audit.record(
             "invoice.cancelled",
             invoice,
-            summary=f"Invoice {invoice.number} cancelled: {reason}",
+            summary=f"{invoice.document} {invoice.number} cancelled: {reason}",
             at=at,
             actor=actor,
             client_id=invoice.client_id,
@@ -205,10 +208,9 @@ def _charge(charge: NewCharge, *, at: datetime) -> Charge:
 def _invoice(
     client: Client,
     draft: DraftInvoice,
-    number: str,
+    numbered: NumberedDocument,
     fields: Sequence[ClientField],
     *,
-    today: date,
     term: timedelta,
     at: datetime,
 ) -> Invoice:
@@ -216,11 +218,12 @@ def _invoice(
         status=InvoiceStatus.UNPAID if draft.total else InvoiceStatus.PAID,
         paid_at=None if draft.total else at,
         client=client,
-        number=number,
+        number=numbered.number,
+        is_proforma=numbered.is_proforma,
         currency=draft.currency,
         issued_at=at,
-        issue_date=today,
-        due_date=draft.due_date or today + term,
+        issue_date=numbered.date,
+        due_date=draft.due_date or numbered.date + term,
         payment_method=draft.payment_method,
         net_total=draft.net_total,
         tax_total=draft.tax_total,
@@ -274,7 +277,7 @@ def _issued_entry(invoice: Invoice, *, at: datetime, actor: User | None) -> Entr
     return audit.entry(
         "invoice.issued",
         invoice,
-        summary=f"Invoice {invoice.number} over {_amount(invoice.total, invoice)} issued",
+        summary=f"{invoice.document} {invoice} over {_amount(invoice.total, invoice)} issued",
         at=at,
         actor=actor,
         client_id=invoice.client_id,
@@ -283,6 +286,7 @@ def _issued_entry(invoice: Invoice, *, at: datetime, actor: User | None) -> Entr
 
 def _notice(invoice: Invoice) -> Notice:
     context = {
+        "document": invoice.document,
         "number": invoice.number,
         "total": _amount(invoice.total, invoice),
         "due_date": invoice.due_date.isoformat(),

@@ -7,6 +7,7 @@ its own noun where the amount came from.
 from datetime import datetime
 from decimal import Decimal
 
+from billing_portal.invoices import moving
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 
 
@@ -28,19 +29,17 @@ def lower(invoice: Invoice, amount: Decimal, *, at: datetime) -> bool:
     return _save(invoice, "credited_amount", at=at)
 
 
-def take_back(invoice: Invoice, amount: Decimal) -> None:
+def take_back(invoice: Invoice, amount: Decimal, *, at: datetime) -> None:
     """Undo what a payment paid: the payer's bank took it back, and it is owed again."""
     invoice.paid_amount -= amount
+    invoice.save(update_fields=["paid_amount"])
     if invoice.status != InvoiceStatus.CANCELLED:
-        invoice.status = InvoiceStatus.COLLECTIONS
-        invoice.paid_at = None
-    invoice.save(update_fields=["paid_amount", "status", "paid_at"])
+        moving.move(invoice, InvoiceStatus.COLLECTIONS, at=at)
 
 
 def _save(invoice: Invoice, column: str, *, at: datetime) -> bool:
     settled = invoice.is_owed and invoice.balance == 0
+    invoice.save(update_fields=[column])
     if settled:
-        invoice.status = InvoiceStatus.PAID
-        invoice.paid_at = at
-    invoice.save(update_fields=[column, "status", "paid_at"])
+        moving.move(invoice, InvoiceStatus.PAID, at=at)
     return settled

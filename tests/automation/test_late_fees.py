@@ -11,7 +11,7 @@ from billing_portal.invoices.models import Charge, Invoice
 from billing_portal.workflows import bill_run, daily
 from billing_portal.workflows.late_fees import fee_of
 from tests.automation.rows import make_overdue
-from tests.factories import make_service, utc
+from tests.factories import make_service, rewrite_issued, utc
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def test_the_fee_is_on_the_next_invoice_which_bears_none_in_turn():
     live(6)
 
     [issued] = bill_run.bill_all(utc(2026, 5, 6, 5)).issued
-    Invoice.objects.filter(pk=issued.pk).update(due_date=date(2026, 5, 7))
+    rewrite_issued(issued, due_date=date(2026, 5, 7))
     live(*range(7, 20))
 
     assert f"{issued.total:.2f}" == "3.00"

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from billing_portal.invoices.models import Invoice, InvoiceStatus
+from billing_portal.invoices.models import InvoiceStatus
 from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
-from tests.factories import make_client, make_invoice, make_service, utc
+from tests.factories import make_client, make_invoice, make_service, rewrite_issued, utc
 
 from .conftest import NOW
 
@@ -74,7 +74,7 @@ def test_a_line_of_calls_opens_to_its_destinations_and_leads_to_every_call(brows
     ],
 )
 def test_the_light_says_how_an_invoice_stands(browser, invoice, fields, word):
-    Invoice.objects.filter(pk=invoice.pk).update(**fields)
+    rewrite_issued(invoice, **fields)
 
     assert browser.get("/invoices/").context["rows"][0][1].word == word
 

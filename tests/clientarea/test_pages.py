@@ -14,7 +14,7 @@ from django.urls import reverse
 from billing_portal.clientarea.views import health
 from billing_portal.clock.models import ClockOffset
 from billing_portal.clock.setting import set_clock
-from tests.factories import make_client, make_user
+from tests.factories import make_client, make_user, rewrite_issued
 
 from .conftest import NOW, browser_of
 
@@ -143,8 +143,7 @@ def test_logging_in_leads_to_the_overview(household):
 
 
 def test_the_overview_says_what_needs_the_client(browser, household):
-    household.invoice.due_date = NOW.date() - timedelta(days=1)
-    household.invoice.save()
+    rewrite_issued(household.invoice, due_date=NOW.date() - timedelta(days=1))
 
     page = browser.get("/").content.decode()
 

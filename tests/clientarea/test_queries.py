@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing_portal.invoices.models import Invoice
 from billing_portal.mail import actions as mail
 from provisioning.models import Placement
 from tests.factories import (
@@ -38,7 +39,9 @@ def more_lines(household: Household) -> None:
         charges=[make_charge(household.backup) for _ in range(3)],
         advance={make_service(household.client): "1.00" for _ in range(3)},
     )
-    for number, line in enumerate(other.lines.all(), start=10):
+    lines = other.lines.all()
+    Invoice.objects.filter(pk=other.pk).update(status="draft")  # issued lines stay where they are
+    for number, line in enumerate(lines, start=10):
         line.invoice, line.position = household.invoice, number
         line.save()
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from billing_portal.services.states import ServiceStatus
 from billing_portal.staff import attention, figures
 from provisioning.models import Job
-from tests.factories import AT, make_client, make_service
+from tests.factories import AT, make_client, make_service, rewrite_issued
 from tests.staff.world import make_world
 
 
@@ -146,8 +146,7 @@ def test_search_shows_nothing_one_may_not_see(world, as_role):
 
 def test_open_invoices_are_sorted_by_age(world, staff):
     invoice = world.invoice
-    invoice.due_date = (AT - timedelta(days=365)).date()
-    invoice.save()
+    rewrite_issued(invoice, due_date=(AT - timedelta(days=365)).date())
 
     file = staff.get(reverse("staff:report", args=["aging"]), {"format": "csv"})
 
