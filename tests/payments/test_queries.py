@@ -1,12 +1,14 @@
 """Reading payments; the rows themselves are made in tests/workflows/test_invoice_paid.py."""
 
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, transaction
 
-from billing_portal.payments import queries
-from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
+from billing_portal.payments import credit, queries
+from billing_portal.payments.models import Allocation, CreditEntry, Transaction, WebhookEvent
 from tests.factories import AT, make_client, make_invoice, make_service, utc
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +61,41 @@ def test_a_payment_used_up_in_parts_leaves_nothing(service):
     for amount in ("0.10", "0.70"):
         allocate(payment, make_bill(service, amount), amount)
 
+    assert list(queries.unallocated()) == []
+
+
+def test_what_became_credit_is_not_loose(service):
+    payment = make_payment(service.client, "10.00")
+    movement = credit.Movement(
+        "k", credit.Kind.OVERPAYMENT, Decimal("10.00"), "EUR", "x", transaction=payment
+    )
+    credit.move(service.client, movement, at=AT)
+
+    assert list(queries.unallocated()) == []
+
+
+def test_payments_to_look_at_are_those_with_a_problem(service):
+    make_payment(service.client, "5.00", ref="fine")
+    odd = make_payment(service.client, "5.00", ref="odd")
+    Transaction.objects.filter(pk=odd.pk).update(problem="Paid for a cancelled invoice.")
+
+    assert list(queries.to_look_at()) == [odd]
+
+
+def test_what_payments_of_before_left_over_becomes_credit_once(service):
+    """The migration: 10.00 paid on 8.61 were 1.39 unclaimed."""
+    payment = make_payment(service.client, "10.00")
+    allocate(payment, make_bill(service, "8.61"), "8.61")
+    allocate(make_payment(service.client, "5.00", ref="used"), make_bill(service, "5.00"), "5.00")
+    remainders = import_module("billing_portal.payments.migrations.0004_money_remainders")
+
+    remainders.make_credit(apps, None)
+    remainders.make_credit(apps, None)
+
+    service.client.refresh_from_db()
+    entry = CreditEntry.objects.get()
+    assert (entry.transaction, entry.amount) == (payment, Decimal("1.39"))
+    assert service.client.credit_balance == Decimal("1.39")
     assert list(queries.unallocated()) == []
 
 
