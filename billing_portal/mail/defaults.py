@@ -183,6 +183,37 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "{{ consequence }}\n\nPlease pay it here, or tell us what stands in the way:" + _CLOSING
         ),
     ),
+    "term_notice": MailTemplate(
+        description="A week before a trial or fixed term is over.",
+        category="services",
+        subject="{{ service }} ends on {{ ends_on }}",
+        text=(
+            "Hello {{ client }},\n\nyour service {{ service }} was agreed until {{ ends_on }} and "
+            "ends by itself on that day.{% if loses_data %} Everything in it will be deleted "
+            "then, so please take a copy of what you need.{% endif %}\n\n"
+            "To keep it, write to us before that day. Your service:" + _CLOSING
+        ),
+    ),
+    "term_last_notice": MailTemplate(
+        description="The day before a trial or fixed term is over.",
+        category="services",
+        subject="Last notice: {{ service }} ends on {{ ends_on }}",
+        text=(
+            "Hello {{ client }},\n\nyour service {{ service }} ends on {{ ends_on }}."
+            "{% if loses_data %} Everything in it will be deleted on that day. That cannot be "
+            "taken back.{% endif %}\n\nIf you still need it, write to us today:" + _CLOSING
+        ),
+    ),
+    "service_completed": MailTemplate(
+        description="When a service has run for the number of periods it was sold for.",
+        category="services",
+        subject="{{ service }} is completed",
+        text=(
+            "Hello {{ client }},\n\nall {{ periods }} agreed periods of your service "
+            "{{ service }} are paid and over since {{ ended_on }}. We will not invoice it any "
+            "more." + _CLOSING
+        ),
+    ),
     "termination_notice": MailTemplate(
         description="Before a service on an overdue invoice is deleted: the first notice.",
         category="services",

@@ -29,6 +29,7 @@ from billing_portal.workflows import (
     late_fees,
     overdue_services,
     stale_orders,
+    terms,
 )
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ TASKS: Mapping[Task, DailyTask] = {
     Task.CAPTURES: _NOTHING,
     Task.CHANGES: _NOTHING,
     Task.CANCELLATIONS: _NOTHING,
-    Task.TERMS: _NOTHING,
+    Task.TERMS: DailyTask(terms.services_to_end, terms.end, "service"),
     Task.ADDONS: DailyTask(addon_orders.addons_to_end, addon_orders.end_due, "add-on"),
     Task.CARD_EXPIRY: _NOTHING,
     Task.REMINDERS: DailyTask(dunning.invoices_to_remind, dunning.remind, "invoice"),
