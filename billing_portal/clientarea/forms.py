@@ -14,7 +14,7 @@ from billing_portal.clients import actions as clients
 from billing_portal.clients.models import Client, Contact
 from billing_portal.clock.reading import now
 from billing_portal.payments import registry
-from billing_portal.products.models import Price
+from billing_portal.products.models import Price, Product
 
 ADDRESS_FIELDS = ["company_name", "address1", "address2", "postcode", "city", "state", "country"]
 PROFILE_FIELDS = [*ADDRESS_FIELDS, "tax_id", "first_name", "last_name", "email", "phone"]
@@ -142,13 +142,27 @@ class ConfigureForm(forms.Form):
         required=False,
     )
 
-    def __init__(self, *args: Any, prices: list[Price], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, prices: list[Price], product: Product, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if product.quantity_mode != Product.QuantityMode.ONE:
+            self.fields["quantity"] = _quantity_field(product.maximum_quantity)
         self.prices = {price.cycle: price for price in prices}
         field = self.fields["cycle"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(price.cycle, price.get_cycle_display()) for price in prices]
         field.initial = prices[0].cycle
+
+
+def _quantity_field(most: int) -> forms.IntegerField:
+    sentence = f"Please order from 1 to {most}."
+    return forms.IntegerField(
+        label="Quantity",
+        help_text=f"1 to {most}",
+        min_value=1,
+        max_value=most,
+        initial=1,
+        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), sentence),
+    )
 
 
 class PlaceOrderForm(forms.Form):

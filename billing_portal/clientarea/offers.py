@@ -1,4 +1,4 @@
-"""The catalogue as a client sees it: what is for sale, and what a choice would cost."""
+"""The catalogue as a client sees it: what is for sale, and at which prices."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -59,6 +59,10 @@ class Offer:
         return [line.strip() for line in self.product.description.splitlines() if line.strip()]
 
     @property
+    def is_out_of_stock(self) -> bool:
+        return self.product.stock == 0
+
+    @property
     def bills_calls(self) -> bool:
         return any(metric.key == "calls" for metric in metrics_of(self.product))
 
@@ -80,40 +84,6 @@ class Shelf:
     offers: list[Offer]
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What a choice costs: now, per cycle, and by estimate for a month of use.
-
-    Amounts are rounded to the currency's minor unit.  `usage` is None where nobody can
-    know the use beforehand.
-    """
-
-    currency: str
-    cycle: str
-    summary: str
-    setup_fee: Decimal
-    recurring: Decimal
-    meters: list[Meter]
-    usage: Decimal | None
-    bills_calls: bool
-
-    @property
-    def due_now(self) -> Decimal:
-        return self.setup_fee + self.recurring
-
-    @property
-    def per_cycle(self) -> str:
-        return PER_CYCLE[Cycle(self.cycle)]
-
-    @property
-    def cycle_name(self) -> str:
-        return str(Cycle(self.cycle).label)
-
-    @property
-    def repeats(self) -> bool:
-        return self.cycle != Cycle.ONE_TIME
-
-
 def shelves(currency: str) -> list[Shelf]:
     """What is for sale in `currency`, in the order staff arranged it; no empty shelf."""
     products = _for_sale(currency).filter(hidden=False)
@@ -129,20 +99,9 @@ def offer(slug: str, currency: str) -> Offer | None:
     return next(_offers(_for_sale(currency).filter(slug=slug)), None)
 
 
-def quote(offer: Offer, *, cycle: str, spec: Mapping[str, Any], today: date) -> Quote:
-    """What `offer` costs with `spec`; the estimate is for the month that starts `today`."""
-    price = offer.price_for(cycle) or offer.first_price
-    currency = price.currency
-    return Quote(
-        currency=currency,
-        cycle=price.cycle,
-        summary=summary(offer.product, spec),
-        setup_fee=round_money(price.setup_fee, currency),
-        recurring=round_money(price.recurring, currency),
-        meters=offer.meters,
-        usage=monthly_storage(offer.meters, spec, currency=currency, today=today),
-        bills_calls=offer.bills_calls,
-    )
+def priced_elsewhere(slug: str) -> Product | None:
+    """A product for sale in other currencies than the asked one, once `offer` found nothing."""
+    return Product.objects.filter(slug=slug, retired=False, prices__isnull=False).first()
 
 
 def monthly_storage(

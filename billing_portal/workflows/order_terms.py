@@ -78,22 +78,44 @@ def terms_of(item: OrderRequest, *, currency: str) -> list[ItemTerms]:
     options = _chosen_options(product, price, item.options)
     asked = QuestionsForm(item.custom_fields, asked=asked_fields(product))
     answers = _cleaned(asked)
-    units = item.quantity if product.quantity_mode == Product.QuantityMode.SCALING else 1
+    return price_choice(
+        product,
+        price,
+        options=options,
+        quantity=item.quantity,
+        label=_label(item.label),
+        spec=_spec(product, item.answers, answered_for_module(options, answers)),
+        custom_fields=answers,
+    )
+
+
+def price_choice(
+    product: Product,
+    price: Price,
+    *,
+    options: tuple[ChosenOption, ...],
+    quantity: int,
+    label: str = "",
+    spec: Spec | None = None,
+    custom_fields: Mapping[str, Any] | None = None,
+) -> list[ItemTerms]:
+    """The terms of checked choices: one for each service they become."""
+    units = quantity if product.quantity_mode == Product.QuantityMode.SCALING else 1
     terms = ItemTerms(
         product=product,
         price=price,
-        label=_label(item.label),
-        spec=_spec(product, item.answers, answered_for_module(options, answers)),
+        label=label,
+        spec=spec or {},
         priced=_priced(product, price, options, units),
         quantity=units,
         options=options,
-        custom_fields=answers,
+        custom_fields=custom_fields or {},
     )
     if product.quantity_mode != Product.QuantityMode.SERVICES:
         return [terms]
     return [
-        replace(terms, label=_numbered(terms.label, number, item.quantity))
-        for number in range(1, item.quantity + 1)
+        replace(terms, label=_numbered(label, number, quantity))
+        for number in range(1, quantity + 1)
     ]
 
 

@@ -42,31 +42,24 @@ REVIEWED = "We look at it ourselves first and will write again when it is ready.
 
 @dataclass(frozen=True, slots=True)
 class OrderPreview:
-    """What an order would become: its services, its invoice, and each later one.
+    """What an order would charge: its invoice, and each later one; None if nothing is due."""
 
-    A draft is None if nothing is due.
-    """
-
-    terms: tuple[ItemTerms, ...]
     due_now: DraftInvoice | None
     per_cycle: DraftInvoice | None
 
 
 def preview(
-    client: Client, items: Sequence[OrderRequest], *, at: datetime, promotion_code: str = ""
+    client: Client, terms: Sequence[ItemTerms], *, at: datetime, promotion_code: str = ""
 ) -> OrderPreview:
-    """What `place_order` would charge now and from then on, to the cent; stores nothing.
+    """What an order on these terms would charge now and from then on, to the cent.
 
-    `client` may be unstored, for somebody who has no account yet.
-    Raises OrderRefused as `place_order` does.
+    Stores nothing.  `client` may be unstored, for somebody who has no account yet.
     """
-    terms = _terms(items, client)
     today = local_date(at, settings.SELLER_TIMEZONE)
     services = [item.as_service(client, anchor_date=today, at=at) for item in terms]
     for number, service in enumerate(services, start=FIRST_UNSTORED):
         service.pk = number
     return OrderPreview(
-        tuple(terms),
         advance_billing.draft_first_periods(client, services, payment_method="", at=at),
         advance_billing.draft_second_periods(client, services, at=at),
     )

@@ -11,8 +11,10 @@ from billing_portal.orders.models import Order, OrderItem
 from billing_portal.products.models import Choice, Product, ProductField
 from billing_portal.services.models import Service
 from billing_portal.workflows import advance_billing
+from billing_portal.workflows import place_order as placing
 from billing_portal.workflows.cancel_order import cancel_order
-from billing_portal.workflows.place_order import OrderRefused, OrderRequest, place_order, preview
+from billing_portal.workflows.order_terms import terms_of
+from billing_portal.workflows.place_order import OrderRefused, OrderRequest, place_order
 from provisioning.models import Job
 from tests.factories import AT, make_client, make_option, make_product, make_server
 from tests.threads import at_once, failures
@@ -45,6 +47,10 @@ def order(client, *items, key="a"):
         submission_key=key,
         at=AT,
     )
+
+
+def preview(client, item):
+    return placing.preview(client, terms_of(item, currency=client.currency), at=AT)
 
 
 def refusal(client, item):
@@ -404,7 +410,7 @@ def test_the_preview_is_the_invoice_to_the_cent(client, taxed):
     product = with_options(quantity_mode=Mode.SERVICES, maximum_quantity=3)
     wish = ask(product, quantity=3, options=CHOSEN | {"addresses": "1"})
 
-    shown = preview(client, [wish], at=AT)
+    shown = preview(client, wish)
     assert not Service.objects.exists()
     invoice = order(client, wish).invoice
 
@@ -427,7 +433,7 @@ def test_the_preview_is_the_invoice_to_the_cent(client, taxed):
 
 
 def test_the_preview_shows_what_each_later_period_costs(client, taxed):
-    shown = preview(client, [ask(with_options(), options=CHOSEN)], at=AT)
+    shown = preview(client, ask(with_options(), options=CHOSEN))
 
     assert shown.per_cycle is not None
     assert (shown.per_cycle.net_total, shown.per_cycle.total) == (
@@ -440,14 +446,14 @@ def test_the_preview_shows_what_each_later_period_costs(client, taxed):
 def test_what_is_paid_once_or_is_free_has_no_later_periods(client, cycle):
     product = make_product(recurring="10" if cycle == "one_time" else "0", cycle=cycle)
 
-    assert preview(client, [ask(product, cycle=cycle)], at=AT).per_cycle is None
+    assert preview(client, ask(product, cycle=cycle)).per_cycle is None
 
 
 def test_a_preview_needs_no_account_and_takes_no_stock():
     product = make_product(recurring="10", stock=1)
     visitor = type(make_client())(currency="EUR", country="DE", pk=0)
 
-    shown = preview(visitor, [ask(product)], at=AT)
+    shown = preview(visitor, ask(product))
 
     assert shown.due_now is not None
     assert (shown.due_now.total, stock_of(product)) == (Decimal("10.00"), 1)
@@ -455,7 +461,7 @@ def test_a_preview_needs_no_account_and_takes_no_stock():
 
 def test_a_preview_refuses_what_the_order_would_refuse(client):
     with pytest.raises(OrderRefused, match=r"Box is out of stock\."):
-        preview(client, [ask(make_product(stock=0))], at=AT)
+        preview(client, ask(make_product(stock=0)))
 
 
 def test_a_free_order_with_options_starts_at_once(client):

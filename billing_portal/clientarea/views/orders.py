@@ -8,8 +8,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from billing_portal.clientarea import lights
 from billing_portal.clientarea.access import ClientRequest, for_client, for_row
+from billing_portal.clientarea.choosing import Choice
 from billing_portal.clientarea.forms import PlaceOrderForm
-from billing_portal.clientarea.views.catalogue import Choice, choice_from, product_page
+from billing_portal.clientarea.views.catalogue import choice_from, product_page
 from billing_portal.clientarea.views.paying import instructions_for, start_payment
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
@@ -18,7 +19,7 @@ from billing_portal.invoices.models import InvoiceStatus
 from billing_portal.orders import queries as orders
 from billing_portal.orders.models import Order
 from billing_portal.orders.queries import Step
-from billing_portal.workflows.place_order import OrderRequest, place_order
+from billing_portal.workflows.place_order import OrderRefused, place_order
 
 STEP_WORDS = {
     Step.PAYMENT: lights.Light("waiting", "Waiting for payment"),
@@ -36,7 +37,7 @@ MOVING = (Step.SETTING_UP, Step.DELAYED)
 def checkout(request: HttpRequest, slug: str) -> HttpResponse:
     """Review and order.  Logged out: sign up (or log in) first, and come back here."""
     if not request.user.is_authenticated:
-        if request.method == "GET" and choice_from(request, slug, answered=request.GET).is_valid():
+        if request.method == "GET" and choice_from(request, slug, answered=request.GET).is_valid:
             return redirect(reverse("account_signup", query={"next": request.get_full_path()}))
         return product_page(request, choice_from(request, slug, answered=request.GET))
     return _checkout(request, slug=slug)
@@ -46,14 +47,14 @@ def checkout(request: HttpRequest, slug: str) -> HttpResponse:
 def _checkout(request: ClientRequest, slug: str) -> HttpResponse:
     answered = request.POST if request.method == "POST" else request.GET
     choice = choice_from(request, slug, answered=answered)
-    if not answered or not choice.is_valid():
+    if not answered or not choice.is_valid:
         return product_page(request, choice)
     form = PlaceOrderForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             order = _place(request, choice, form)
-        except PortalError as error:
-            form.add_error(None, str(error))
+        except OrderRefused as refused:
+            form.add_error(None, str(refused))
         else:
             return _after_order(request, order)
     context = {
@@ -84,14 +85,7 @@ def _place(request: ClientRequest, choice: Choice, form: PlaceOrderForm) -> Orde
     return place_order(
         client=request.acting_client,
         placed_by=request.user,
-        items=[
-            OrderRequest(
-                product_id=choice.offer.product.pk,
-                cycle=choice.form.cleaned_data["cycle"],
-                label=choice.form.cleaned_data["label"],
-                answers=choice.answers,
-            )
-        ],
+        items=[choice.request],
         payment_method=form.cleaned_data["payment_method"],
         submission_key=form.cleaned_data["submission_key"],
         at=now(),
