@@ -29,7 +29,6 @@ from billing_portal.products.models import (
 from billing_portal.promotions.models import Promotion
 from billing_portal.services.models import Service, ServiceUsagePrice
 from billing_portal.services.states import ENDED, ServiceStatus
-from billing_portal.taxes.models import TaxIdCheck, TaxRule, TaxSettings
 from provisioning.models import Placement, Server
 
 _numbers = count(1)
@@ -382,23 +381,6 @@ def make_addon(
 
 def make_client_group(name: str = "", **fields: Any) -> ClientGroup:
     return ClientGroup.objects.create(name=name or f"Group {next(_numbers)}", **fields)
-
-
-def make_tax_settings(**fields: Any) -> TaxSettings:
-    """Tax is on, for a seller in Germany; without EU rules unless asked for."""
-    row, _ = TaxSettings.objects.update_or_create(pk=1, defaults={"enabled": True} | fields)
-    return row
-
-
-def make_tax_rule(name: str, percent: str, **fields: Any) -> TaxRule:
-    """A tax of every place unless `fields` name one."""
-    return TaxRule.objects.create(name=name, percent=Decimal(percent), **fields)
-
-
-def make_tax_id_check(client: Client, answer: str, **fields: Any) -> TaxIdCheck:
-    """What the register said about the client's tax id at `AT`."""
-    values: dict[str, Any] = {"tax_id": client.tax_id, "checked_at": AT}
-    return TaxIdCheck.objects.create(client=client, answer=answer, **values | fields)
 
 
 def rewrite_issued(invoice: Invoice, **fields: Any) -> None:

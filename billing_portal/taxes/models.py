@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -10,6 +11,7 @@ from django_countries.fields import CountryField
 from simple_history.models import HistoricalRecords
 
 from billing_portal.clients.models import Client
+from billing_portal.taxes.places import state_key
 
 
 class TaxSettings(models.Model):
@@ -80,7 +82,31 @@ class TaxRule(models.Model):
 
     def __str__(self) -> str:
         place = " ".join(filter(None, [str(self.country), self.state])) or "everywhere"
-        return f"{self.name} {self.percent} % {place}"
+        return f"{self.name} {self.percent.normalize():f} % {place}"
+
+    def clean(self) -> None:
+        """A state has a country, only a second tax is compound, and no day has two rules."""
+        if self.state and not self.country:
+            raise ValidationError({"country": "Choose the country this state belongs to."})
+        if self.compound and self.level == 1:
+            raise ValidationError({"compound": "Only a second tax can be on top of the first."})
+        if self.starts_on and self.ends_on and self.ends_on <= self.starts_on:
+            raise ValidationError({"ends_on": "The first day without it comes after the start."})
+        if other := self._overlapping():
+            raise ValidationError(
+                f"“{other}” is the {other.get_level_display().lower()} tax of that place on some "
+                "of these days already. End it before this one begins, or change it instead."
+            )
+
+    def _overlapping(self) -> "TaxRule | None":
+        """Another rule of the same level and place that shares a day with this one."""
+        others = TaxRule.objects.exclude(pk=self.pk).filter(level=self.level, country=self.country)
+        if self.ends_on:
+            others = others.exclude(starts_on__gte=self.ends_on)
+        if self.starts_on:
+            others = others.exclude(ends_on__lte=self.starts_on)
+        place = state_key(str(self.country), self.state)
+        return next((o for o in others if state_key(str(o.country), o.state) == place), None)
 
 
 class TaxIdCheck(models.Model):
@@ -110,3 +136,23 @@ class TaxIdCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tax_id}: {self.get_answer_display().lower()}"
+
+
+class SignupPlace(models.Model):
+    """From where a client signed up: evidence, beside its address, of where it is.
+
+    The EU asks sellers to keep two such pieces that agree for consumers of other states.
+    """
+
+    client = models.OneToOneField(Client, on_delete=models.PROTECT, related_name="signup_place")
+    ip = models.GenericIPAddressField("IP address")
+    country = models.CharField(
+        max_length=2, blank=True, help_text="Of the IP address, if the proxy in front says so."
+    )
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.ip} {self.country}".strip()
