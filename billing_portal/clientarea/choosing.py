@@ -61,8 +61,10 @@ class Choice:
     @cached_property
     def is_valid(self) -> bool:
         """Whether it could be ordered as it is; if not, the forms say why not."""
-        ours = [form.is_valid() for form in (self.form, self.options, self.questions)]
-        if not all(ours) or not (self.module_form is None or self.module_form.is_valid()):
+        if not all([form.is_valid() for form in (self.form, self.options, self.questions)]):
+            return False
+        if self.module_form is not None and not self.module_form.is_valid():
+            self._explain_elsewhere(self.module_form)
             return False
         try:
             terms_of(self.request, currency=self.client.currency)
@@ -155,6 +157,13 @@ class Choice:
                     break
         if not told:
             self.form.add_error(None, str(refused))
+
+    def _explain_elsewhere(self, module_form: forms.Form) -> None:
+        """Beside an option that answers a question of the module: what the module says to it."""
+        for name, sentences in list(module_form.errors.items()):
+            for form in (self.options, self.questions):
+                if name in form.fields:
+                    form.add_error(name, list(sentences))
 
     @property
     def _chosen(self) -> tuple[ChosenOption, ...]:

@@ -10,11 +10,13 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from billing_portal.accounts.models import User
+from billing_portal.clientarea.tax_ids import note_arrival
 from billing_portal.clients import actions as clients
 from billing_portal.clients.models import Client, Contact
 from billing_portal.clock.reading import now
 from billing_portal.payments import registry
 from billing_portal.products.models import Price, Product
+from billing_portal.taxes.queries import complaint
 
 ADDRESS_FIELDS = ["company_name", "address1", "address2", "postcode", "city", "state", "country"]
 PROFILE_FIELDS = [*ADDRESS_FIELDS, "tax_id", "first_name", "last_name", "email", "phone"]
@@ -69,6 +71,11 @@ class ProfileForm(forms.ModelForm):
             *list(self.fields["country"].widget.choices)[1:],
         ]
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        refuse_bad_tax_id(self)
+        return cleaned
+
 
 class SignupProfileForm(ProfileForm):
     """The part of the profile asked at sign-up; the e-mail address is the log-in's."""
@@ -100,6 +107,11 @@ class SignupForm(AccountSignupForm):
         self.fields["password1"].error_messages["required"] = "Please choose a password."
         self.order_fields(self.field_order)
 
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        refuse_bad_tax_id(self)
+        return cleaned
+
     def save(self, request: HttpRequest) -> User:
         """The user and its client, or neither."""
         with transaction.atomic():
@@ -110,11 +122,12 @@ class SignupForm(AccountSignupForm):
         profile = {name: self.cleaned_data[name] for name in self.profile_fields}
         user.name = f"{profile['first_name']} {profile['last_name']}"
         user.save(update_fields=["name"])
-        clients.register_client(
+        client = clients.register_client(
             owner=user,
             profile={**profile, "email": user.email, "currency": settings.DEFAULT_CURRENCY},
             at=now(),
         )
+        note_arrival(request, client, at=now())
 
 
 class ContactForm(forms.ModelForm):
@@ -134,7 +147,11 @@ class ContactForm(forms.ModelForm):
 class ConfigureForm(forms.Form):
     """The questions every product asks; the module's own come beside it."""
 
-    cycle = forms.ChoiceField(label="Billing cycle", widget=forms.RadioSelect)
+    cycle = forms.ChoiceField(
+        label="Billing cycle",
+        widget=forms.RadioSelect,
+        error_messages={"invalid_choice": "This is not offered. Please choose another cycle."},
+    )
     label = forms.CharField(
         label="Your name for it",
         help_text="So that you recognise it among your services.",
@@ -192,6 +209,13 @@ class PayForm(forms.Form):
         field = self.fields["gateway"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(gateway.key, gateway.name) for gateway in registry.gateways()]
+
+
+def refuse_bad_tax_id(form: forms.Form | forms.ModelForm) -> None:
+    """An error beside the field if the tax id cannot be one of the country chosen."""
+    country = str(form.cleaned_data.get("country") or "")
+    if problem := complaint(form.cleaned_data.get("tax_id", ""), country=country):
+        form.add_error("tax_id", problem)
 
 
 def new_key() -> str:

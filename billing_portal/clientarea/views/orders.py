@@ -19,7 +19,7 @@ from billing_portal.invoices.models import InvoiceStatus
 from billing_portal.orders import queries as orders
 from billing_portal.orders.models import Order
 from billing_portal.orders.queries import Step
-from billing_portal.workflows.place_order import OrderRefused, place_order
+from billing_portal.workflows.place_order import place_order
 
 STEP_WORDS = {
     Step.PAYMENT: lights.Light("waiting", "Waiting for payment"),
@@ -53,8 +53,8 @@ def _checkout(request: ClientRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             order = _place(request, choice, form)
-        except OrderRefused as refused:
-            form.add_error(None, str(refused))
+        except PortalError as error:
+            form.add_error(None, str(error))
         else:
             return _after_order(request, order)
     context = {
