@@ -7,12 +7,12 @@ numbers, rows and mail come after it.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from .money import round_money, round_places
+from .money import exact, round_money, round_places
 from .periods import Period
 from .tax import NO_TAX, TaxTotal, TaxTreatment, tax_amounts
 
@@ -133,6 +133,7 @@ class DraftInvoice:
     tax_note: str = ""
     due_date: date | None = None
     payment_method: str = ""
+    notes: str = ""
 
 
 def draft_invoice(
@@ -169,6 +170,51 @@ def draft_invoice(
     blocks.sort(key=lambda block: _printing_order(block[0]))
     lines = [line for block in blocks for line in block]
     return _taxed(lines, currency, treatment, due_date=due_date, payment_method=payment_method)
+
+
+def manual_line(
+    description: str,
+    *,
+    quantity: Decimal,
+    unit_price: Decimal,
+    currency: str,
+    on: date,
+    unit: str = "",
+    discount_percent: Decimal = Decimal(0),
+    service_id: int | None = None,
+    taxable: bool = True,
+) -> DraftLine:
+    """A line somebody typed; `unit_price` is without tax.
+
+    2.5 hours at 80.00 less 10 % are 180.00.
+    """
+    part = 1 - exact(discount_percent) / 100
+    return DraftLine(
+        service_id=service_id,
+        kind=LineKind.ITEM,
+        description=description,
+        period_start=on,
+        period_end=on + timedelta(days=1),
+        quantity=quantity,
+        unit=unit,
+        unit_price=unit_price,
+        amount=round_money(exact(quantity) * exact(unit_price) * part, currency),
+        taxable=taxable,
+    )
+
+
+def document_of(
+    lines: Sequence[DraftLine],
+    *,
+    currency: str,
+    treatment: TaxTreatment = NO_TAX,
+    due_date: date | None = None,
+    payment_method: str = "",
+) -> DraftInvoice:
+    """These very lines in their order, whose amounts are without tax, taxed anew."""
+    bare = [replace(line, tax_amount=round_money(0, currency)) for line in lines]
+    without = replace(treatment, included=())
+    return _taxed(bare, currency, without, due_date=due_date, payment_method=payment_method)
 
 
 def _taxed(

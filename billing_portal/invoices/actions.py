@@ -141,12 +141,12 @@ def issue_all(
             for place, (number, (client, draft)) in enumerate(zip(numbers, drafts, strict=True))
         )
         InvoiceLine.objects.bulk_create(
-            _line(invoice, position, line)
+            row_of(invoice, position, line)
             for invoice, (_, draft) in zip(invoices, drafts, strict=True)
             for position, line in enumerate(draft.lines, start=1)
         )
         audit.record_all(_issued_entry(invoice, at=at, actor=actor) for invoice in invoices)
-        notify_all("invoice_issued", [_notice(invoice) for invoice in invoices], at=at)
+        notify_all("invoice_issued", [issued_notice(invoice) for invoice in invoices], at=at)
     return invoices
 
 
@@ -175,6 +175,16 @@ def cancel(invoice_id: int, *, reason: str, at: datetime, actor: User | None = N
             client_id=invoice.client_id,
         )
         return invoice
+
+
+def release_periods(service_id: int, *, starting: date) -> None:
+    """Let periods of a service that start on that day or later be billed again.
+
+    They were given back: by credit, a credit note or a cancelled invoice.
+    """
+    InvoiceLine.objects.filter(
+        service_id=service_id, addon=None, billed=True, period_start__gte=starting
+    ).update(billed=False)
 
 
 def printed_day(moment: date | datetime) -> date:
@@ -225,10 +235,11 @@ def _invoice(
         issue_date=numbered.date,
         due_date=draft.due_date or numbered.date + term,
         payment_method=draft.payment_method,
+        notes=draft.notes,
         net_total=draft.net_total,
         tax_total=draft.tax_total,
         total=draft.total,
-        taxes=[_tax_row(tax) for tax in draft.taxes],
+        taxes=[tax_row(tax) for tax in draft.taxes],
         tax_note=draft.tax_note,
         seller=parties.seller(),
         buyer=parties.buyer(client, fields),
@@ -243,7 +254,8 @@ def _with_credit(invoice: Invoice, used: Decimal, *, rate: Decimal, at: datetime
     return invoice
 
 
-def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
+def row_of(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
+    """A line as it is stored."""
     return InvoiceLine(
         invoice=invoice,
         position=position,
@@ -263,7 +275,8 @@ def _line(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
     )
 
 
-def _tax_row(tax: TaxTotal) -> dict[str, str]:
+def tax_row(tax: TaxTotal) -> dict[str, str]:
+    """A row of the tax summary as an invoice keeps it."""
     return {
         "name": tax.name,
         "percent": str(tax.percent),
@@ -284,7 +297,8 @@ def _issued_entry(invoice: Invoice, *, at: datetime, actor: User | None) -> Entr
     )
 
 
-def _notice(invoice: Invoice) -> Notice:
+def issued_notice(invoice: Invoice) -> Notice:
+    """What a client is told about a new invoice."""
     context = {
         "document": invoice.document,
         "number": invoice.number,
