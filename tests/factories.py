@@ -380,7 +380,9 @@ def make_addon(
 
 
 def make_client_group(name: str = "", **fields: Any) -> ClientGroup:
-    return ClientGroup.objects.create(name=name or f"Group {next(_numbers)}", **fields)
+    group = ClientGroup.objects.create(name=name or f"Group {next(_numbers)}", **fields)
+    group.refresh_from_db()  # numbers given as text
+    return group
 
 
 def rewrite_issued(invoice: Invoice, **fields: Any) -> None:

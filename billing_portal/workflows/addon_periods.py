@@ -57,6 +57,11 @@ def items_due(
     ]
 
 
+def next_items(row: ServiceAddon, *, group: ClientGroup | None) -> list[RecurringItem]:
+    """The next period of an add-on, whenever it is due."""
+    return items_due(row, today=row.billed_until, lead_days=0, group=group)
+
+
 def note_billed(items: Iterable[RecurringItem]) -> None:
     """Advance each add-on past the periods that are now invoiced."""
     addons.advance_billing({item.addon_id: item.period_end for item in items if item.addon_id})

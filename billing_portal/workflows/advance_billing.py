@@ -88,13 +88,28 @@ def draft_first_periods(
 
 
 def draft_second_periods(
-    client: Client, ordered: Sequence[Service], *, at: datetime
+    client: Client,
+    ordered: Sequence[Service],
+    *,
+    at: datetime,
+    extras: Sequence[ServiceAddon] = (),
 ) -> DraftInvoice | None:
-    """What the first renewals of new services will cost, by today's tax."""
+    """What the first renewals of new services will cost, by today's tax.
+
+    With those of their add-ons (`extras`) that have the cycle of their service.
+    """
     today = local_date(at, settings.SELLER_TIMEZONE)
     return draft_invoice(
         currency=client.currency,
-        recurring=[item for service in ordered for item in _second_items(service, client.group)],
+        recurring=[
+            *(item for service in ordered for item in _second_items(service, client.group)),
+            *(
+                item
+                for extra in extras
+                if extra.cycle == extra.service.cycle
+                for item in addon_periods.next_items(extra, group=client.group)
+            ),
+        ],
         charges=(),
         billed=frozenset(),
         treatment=treatments([client], on=today)[client.pk],

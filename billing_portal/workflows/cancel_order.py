@@ -11,6 +11,7 @@ from billing_portal.invoices import actions as invoices
 from billing_portal.orders import actions as orders
 from billing_portal.orders.models import Order
 from billing_portal.products import actions as products
+from billing_portal.promotions import actions as promotions
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
 from billing_portal.services.states import ENDED, ServiceStatus
@@ -33,6 +34,8 @@ def cancel_order(order_id: int, *, reason: str, at: datetime, actor: User | None
         if order.status == Order.Status.CANCELLED:
             return order
         _return_stock(order)
+        if order.promotion_code:
+            promotions.give_back(order.promotion_code)
         # The invoice before the services: a payment locks it before it starts them.
         if order.invoice_id:
             invoices.cancel(order.invoice_id, reason=reason, at=at, actor=actor)

@@ -18,6 +18,8 @@ from billing_portal.products.actions import left
 from billing_portal.products.forms import OptionsForm, QuestionsForm
 from billing_portal.products.models import Price, Product
 from billing_portal.products.queries import asked_fields, offered_options
+from billing_portal.services import addons
+from billing_portal.services.addons import AddonRefused, AddonTerms
 from provisioning import registry
 from provisioning.contract import ModuleError, Spec
 
@@ -86,6 +88,7 @@ def terms_of(item: OrderRequest, *, currency: str) -> list[ItemTerms]:
         label=_label(item.label),
         spec=_spec(product, item.answers, answered_for_module(options, answers)),
         custom_fields=answers,
+        extras=_addons(product, price, item.addons),
     )
 
 
@@ -98,6 +101,7 @@ def price_choice(
     label: str = "",
     spec: Spec | None = None,
     custom_fields: Mapping[str, Any] | None = None,
+    extras: tuple[AddonTerms, ...] = (),
 ) -> list[ItemTerms]:
     """The terms of checked choices: one for each service they become."""
     units = quantity if product.quantity_mode == Product.QuantityMode.SCALING else 1
@@ -110,6 +114,7 @@ def price_choice(
         quantity=units,
         options=options,
         custom_fields=custom_fields or {},
+        addons=extras,
     )
     if product.quantity_mode != Product.QuantityMode.SERVICES:
         return [terms]
@@ -144,6 +149,25 @@ def _chosen_options(
     form = OptionsForm(answers, offered=offered, cycle=price.cycle)
     _cleaned(form)
     return form.chosen()
+
+
+def _addons(
+    product: Product, price: Price, wanted: Sequence[AddonRequest]
+) -> tuple[AddonTerms, ...]:
+    """Add-ons take the product's cycle if they have a price for it, else their shortest."""
+    try:
+        return tuple(
+            addons.terms(
+                product,
+                addon_id=one.addon_id,
+                currency=price.currency,
+                cycle=price.cycle,
+                quantity=one.quantity,
+            )
+            for one in wanted
+        )
+    except AddonRefused as error:
+        raise OrderRefused(str(error), {"addons": [str(error)]}) from error
 
 
 def _priced(

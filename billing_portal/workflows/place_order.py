@@ -22,8 +22,15 @@ from billing_portal.payments.registry import UnknownGateway, gateway
 from billing_portal.products import actions as products
 from billing_portal.products.actions import OutOfStock
 from billing_portal.products.models import Product
-from billing_portal.services.models import Service
-from billing_portal.workflows import advance_billing, settled, start_services
+from billing_portal.promotions.queries import PromotionRefused
+from billing_portal.services.models import Service, ServiceAddon
+from billing_portal.workflows import (
+    addon_starts,
+    advance_billing,
+    settled,
+    start_services,
+    use_promotion,
+)
 from billing_portal.workflows.order_terms import (
     AddonRequest,
     OrderRefused,
@@ -54,14 +61,26 @@ def preview(
     """What an order on these terms would charge now and from then on, to the cent.
 
     Stores nothing.  `client` may be unstored, for somebody who has no account yet.
+    Raises PromotionRefused if the code does not hold.
     """
+    if promotion_code:
+        terms = use_promotion.judged(promotion_code, client, terms, at=at)
     today = local_date(at, settings.SELLER_TIMEZONE)
     services = [item.as_service(client, anchor_date=today, at=at) for item in terms]
     for number, service in enumerate(services, start=FIRST_UNSTORED):
         service.pk = number
+    extras = [
+        row
+        for item, service in zip(terms, services, strict=True)
+        for row in item.as_addons(service, day=today, at=at)
+    ]
+    for number, extra in enumerate(extras, start=FIRST_UNSTORED):
+        extra.pk = number
     return OrderPreview(
-        advance_billing.draft_first_periods(client, services, payment_method="", at=at),
-        advance_billing.draft_second_periods(client, services, at=at),
+        advance_billing.draft_first_periods(
+            client, services, payment_method="", at=at, extras=extras
+        ),
+        advance_billing.draft_second_periods(client, services, at=at, extras=extras),
     )
 
 
@@ -101,6 +120,8 @@ def place_order(
             raise OrderRefused("This account is closed.")
         terms = _terms(items, locked)
         _take_stock(terms)
+        if promotion_code.strip():
+            terms = _promoted(promotion_code, locked, terms, at=at)
         order = orders.record_order(
             client=locked,
             placed_by=placed_by,
@@ -109,21 +130,38 @@ def place_order(
             submission_key=submission_key,
             anchor_date=local_date(at, settings.SELLER_TIMEZONE),
             at=at,
+            promotion_code=promotion_code.strip().upper(),
         )
         services = [item.service for item in order.items.select_related("service__product")]
         if invoice := _first_invoice(order, services, at=at):
             orders.attach_invoice(order, invoice)
             if invoice.status == InvoiceStatus.PAID:  # by credit, or it costs nothing
                 settled.follow_up(invoice, at=at)
+        else:
+            addon_starts.start(ServiceAddon.objects.filter(service__in=services), at=at)
         start_services.start_on_order(order, services, at=at)
         _confirm(order, terms, at=at)
     return order
 
 
 def _first_invoice(order: Order, services: Sequence[Service], *, at: datetime) -> Invoice | None:
+    extras = ServiceAddon.objects.filter(service__in=services)
     return advance_billing.invoice_first_period(
-        order.client, services, payment_method=order.payment_method, at=at
+        order.client,
+        services,
+        payment_method=order.payment_method,
+        at=at,
+        extras=list(extras.select_related("addon", "service__product").order_by("pk")),
     )
+
+
+def _promoted(
+    code: str, client: Client, terms: Sequence[ItemTerms], *, at: datetime
+) -> list[ItemTerms]:
+    try:
+        return use_promotion.taken(code, client, terms, at=at)
+    except PromotionRefused as error:
+        raise OrderRefused(str(error), {"promotion_code": [str(error)]}) from error
 
 
 def _terms(items: Sequence[OrderRequest], client: Client) -> list[ItemTerms]:

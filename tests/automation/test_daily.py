@@ -53,6 +53,7 @@ def test_a_new_portal_starts_with_today_once_its_hour_has_come():
         ("2026-05-04", "suspensions", "done"),
         ("2026-05-04", "terminations", "off"),
         ("2026-05-04", "terms", "done"),
+        ("2026-05-04", "addons", "done"),
         ("2026-05-04", "late_fees", "off"),
         ("2026-05-04", "orders", "off"),
         ("2026-05-04", "card_expiry", "done"),
