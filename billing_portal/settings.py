@@ -83,6 +83,8 @@ the usage of the old one on one invoice."""
 USAGE_SETTLE_MINUTES = env.int("USAGE_SETTLE_MINUTES", default=120)
 """How long after a period ends its usage is billed, so late records are in."""
 
+IP_COUNTRY_HEADER = env("IP_COUNTRY_HEADER", default="")
+"""The header in which a proxy gives the country of the visitor's IP address, if one does."""
 VIES_URL = env("VIES_URL", default="")
 """Base address of the EU's register of VAT ids; empty: nobody is asked, and no id counts as
 checked unless staff record an answer."""

@@ -129,6 +129,11 @@ def ids_to_ask(at: datetime) -> list[int]:
     ]
 
 
+def is_due(client: Client, *, at: datetime) -> bool:
+    """Whether the register should be asked about the client's VAT id now."""
+    return asks_register_about(_country(client)) and _is_due(client, latest_check(client), at)
+
+
 def latest_check(client: Client) -> TaxIdCheck | None:
     """The last time the register was asked about the tax id a client has now."""
     vat_id = read_vat_id(client.tax_id, _country(client))

@@ -29,6 +29,7 @@ from billing_portal.workflows import (
     late_fees,
     overdue_services,
     stale_orders,
+    tax_ids,
     terms,
 )
 
@@ -51,7 +52,7 @@ _NOTHING = DailyTask(lambda on: [], lambda unit, on: None, "")
 
 TASKS: Mapping[Task, DailyTask] = {
     Task.RATES: _NOTHING,
-    Task.TAX_IDS: _NOTHING,
+    Task.TAX_IDS: DailyTask(tax_ids.clients_to_ask, tax_ids.ask, "client"),
     Task.CAPTURES: _NOTHING,
     Task.CHANGES: _NOTHING,
     Task.CANCELLATIONS: _NOTHING,

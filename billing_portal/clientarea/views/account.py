@@ -21,10 +21,12 @@ from billing_portal.clientarea.access import (
 )
 from billing_portal.clientarea.forms import ContactForm, ProfileForm
 from billing_portal.clientarea.lights import Light
+from billing_portal.clientarea.tax_ids import note_arrival, tax_id_state
 from billing_portal.clients import actions as clients
 from billing_portal.clients.models import Client, Contact, Permission
 from billing_portal.clock.reading import now
 from billing_portal.mail import queries as mail
+from billing_portal.workflows import tax_ids
 
 PER_PAGE = 25
 MAIL_LIGHTS = {
@@ -44,9 +46,10 @@ def profile(request: ClientRequest) -> HttpResponse:
         clients.update_profile(
             request.acting_client, profile=form.cleaned_data, actor=request.user, at=now()
         )
+        tax_ids.look_up(request.acting_client)
         messages.success(request, "Saved. Invoices from now on carry the new details.")
         return redirect("clientarea:profile")
-    context = {"form": form}
+    context = {"form": form, "tax_id": tax_id_state(request.acting_client)}
     return render(request, "clientarea/profile.html", context)
 
 
@@ -63,6 +66,7 @@ def new_client(request: Any) -> HttpResponse:
             profile={**form.cleaned_data, "currency": settings.DEFAULT_CURRENCY},
             at=now(),
         )
+        note_arrival(request, client, at=now())
         act_for(request, client)
         return redirect(_own_path(request, going_on))
     context = {"form": form, "next": going_on}
