@@ -65,6 +65,7 @@ NOUN_EXTRAS = {
     "services/cancelling": "wishes to end a service, and taking them back",
     "orders/changes": "writing changes of services down",
     "services/schedule": "taking back how far services are invoiced",
+    "services/schedule": "taking back how far services are invoiced",
     "services/addons": "opening, starting and ending add-ons",
     "mail/defaults": "the texts of the built-in templates",
     "mail/delivery": "handing queued mails to the transport",

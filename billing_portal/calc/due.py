@@ -36,6 +36,17 @@ def recurring_periods_due(
     return due
 
 
+def is_period_start(day: date, *, anchor: date, cycle_months: int) -> bool:
+    """Whether a period counted from `anchor` begins on `day`."""
+    if day < anchor:
+        return False
+    try:
+        _period_index(anchor, day, cycle_months=cycle_months)
+    except OffSchedule:
+        return False
+    return True
+
+
 def usage_windows_due(
     *,
     anchor: date,

@@ -35,6 +35,29 @@ class ReasonForm(WishForm):
     reason = forms.CharField(max_length=200, label="Reason")
 
 
+class CancelInvoiceForm(ReasonForm):
+    """Why an invoice is void, and what becomes of the periods on it."""
+
+    AGAIN, NEVER = "again", "never"
+    periods = forms.ChoiceField(
+        label="The periods on it",
+        choices=[
+            ("", "Choose"),
+            (AGAIN, "Bill them again: the next bill run puts them on a new invoice"),
+            (NEVER, "Do not bill them: the services go on, and the next period follows"),
+        ],
+    )
+
+    def __init__(self, *args: Any, has_periods: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_periods:
+            del self.fields["periods"]
+
+    @property
+    def bill_again(self) -> bool:
+        return self.cleaned_data.get("periods") == self.AGAIN
+
+
 class SuspendForm(WishForm):
     reason = forms.CharField(
         max_length=200, label="Reason", help_text="The client reads it on the service's page."

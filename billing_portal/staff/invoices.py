@@ -10,13 +10,14 @@ from billing_portal.audit.queries import history_of
 from billing_portal.calc.periods import local_date
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
-from billing_portal.invoices import actions, queries
+from billing_portal.invoices import queries
 from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
 from billing_portal.invoices.pdf import invoice_pdf
 from billing_portal.mail.models import ClientMail
 from billing_portal.payments import queries as payments
-from billing_portal.staff.forms import ReasonForm
+from billing_portal.staff.forms import CancelInvoiceForm
 from billing_portal.staff.page import Crumb, member, show, staff_page
+from billing_portal.workflows.cancel_invoice import cancel_invoice
 
 
 def crumbs(invoice: Invoice | None = None) -> tuple[Crumb, ...]:
@@ -59,18 +60,25 @@ def pdf(request: HttpRequest, pk: int) -> HttpResponse:
 
 @staff_page("invoices.add_invoice")
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Void an invoice nobody paid, so that its periods can be billed again."""
+    """Void an invoice nobody paid; its periods are billed again, or never, as staff choose."""
     invoice = _invoice(pk)
-    form = ReasonForm(request.POST or None)
+    periods = invoice.lines.filter(kind=InvoiceLine.Kind.RECURRING)
+    form = CancelInvoiceForm(request.POST or None, has_periods=periods.exists())
     if request.method == "POST" and form.is_valid():
         try:
-            actions.cancel(pk, reason=form.cleaned_data["reason"], at=now(), actor=member(request))
+            cancel_invoice(
+                pk,
+                bill_again=form.bill_again,
+                reason=form.cleaned_data["reason"],
+                at=now(),
+                actor=member(request),
+            )
         except PortalError as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, f"{invoice.number} is cancelled. It is no longer owed.")
             return redirect("staff:invoice", pk=pk)
-    context = {"invoice": invoice, "form": form}
+    context = {"invoice": invoice, "form": form, "periods": periods.order_by("position")}
     return show(
         request,
         "staff/cancel_invoice.html",

@@ -1,5 +1,7 @@
 """Orders, jobs and servers: what staff do about them."""
 
+from datetime import date
+
 import pytest
 from django.urls import reverse
 
@@ -9,7 +11,7 @@ from billing_portal.orders.models import Order
 from billing_portal.services.states import ServiceStatus
 from provisioning.contract import Check
 from provisioning.models import Job, Server
-from tests.factories import make_placement, make_server, make_service, utc
+from tests.factories import make_invoice, make_placement, make_server, make_service, utc
 from tests.staff.world import SECRET, make_world
 
 KEY = {"key": "wish-1"}
@@ -103,11 +105,31 @@ def test_the_pdf_is_a_pdf(world, staff):
 def test_an_invoice_that_was_paid_in_part_is_not_cancelled(world, staff):
     url = reverse("staff:invoice-cancel", args=[world.invoice.pk])
 
-    refused = staff.post(url, KEY | {"reason": "mistake"})
+    refused = staff.post(url, KEY | {"reason": "mistake", "periods": "never"})
 
     world.invoice.refresh_from_db()
     assert "cannot be cancelled" in text(refused)
     assert world.invoice.status == InvoiceStatus.UNPAID
+
+
+def test_cancelling_asks_what_becomes_of_the_periods(world, staff):
+    service = make_service(
+        world.client, recurring="30.00", billed_until=date(2027, 1, 1), status="active"
+    )
+    renewal = make_invoice(world.client, advance={service: "30.00"})
+    url = reverse("staff:invoice-cancel", args=[renewal.pk])
+
+    asked = staff.post(url, KEY | {"reason": "wrong price"})
+    renewal.refresh_from_db()
+    assert "This field is required." in text(asked)
+    assert renewal.status == InvoiceStatus.UNPAID
+
+    staff.post(url, KEY | {"reason": "wrong price", "periods": "again"})
+
+    renewal.refresh_from_db()
+    service.refresh_from_db()
+    assert renewal.status == InvoiceStatus.CANCELLED
+    assert service.billed_until == date(2026, 12, 1)
 
 
 # --- Jobs ---------------------------------------------------------------------------------
