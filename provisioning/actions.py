@@ -75,9 +75,11 @@ def request_resize(
     request_key: str,
     at: datetime,
     requested_by: str = "",
+    product_settings: Mapping[str, Any] | None = None,
 ) -> Job:
     """Record that a service should become `spec` and queue the work.
 
+    `product_settings` are those of the product it becomes, if that is another.
     The same `request_key` returns the same job.  Raises ServiceNotReady unless the
     service is active, RemoteRejected if product or vendor forbid `spec`.
     """
@@ -86,7 +88,8 @@ def request_resize(
         if job := _existing(request_key, service, Job.Kind.RESIZE):
             return job
         _check_possible(service, Job.Kind.RESIZE)
-        check_change(service, settings=service.product.module_settings, spec=spec, may_remove=True)
+        settings = service.product.module_settings if product_settings is None else product_settings
+        check_change(service, settings=settings, spec=spec, may_remove=True)
         return _queue(service, Job.Kind.RESIZE, spec, request_key, at, requested_by)
 
 

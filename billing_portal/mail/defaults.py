@@ -261,6 +261,36 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "goes on as before." + _CLOSING
         ),
     ),
+    "service_changed": MailTemplate(
+        description="When a change of a service is done.",
+        category="services",
+        subject="{{ service }} has changed",
+        text=(
+            "Hello {{ client }},\n\nyour change is done: {{ service }} is now {{ summary }}."
+            "{% if credit %}\n\n{{ credit }} for the time you had paid already are your credit "
+            "now. Your next invoices use it.{% endif %}" + _CLOSING
+        ),
+    ),
+    "change_expired": MailTemplate(
+        description="When a change of a service was not paid in time.",
+        category="services",
+        subject="{{ service }} stays as it is",
+        text=(
+            "Hello {{ client }},\n\nyou asked to change {{ service }} to {{ summary }}. Invoice "
+            "{{ number }} for it was not paid in time, so we have cancelled it: you owe nothing "
+            "for it, and the service stays as it is. You can ask for the change again at any "
+            "time:" + _CLOSING
+        ),
+    ),
+    "change_failed_staff": MailTemplate(
+        description="To staff: a change of a service needs a person.",
+        category="staff",
+        subject="{{ service }} of {{ client }} does not become {{ summary }}",
+        text=(
+            "{{ client }} changes {{ service }} to {{ summary }}, and that needs you:\n\n"
+            "{{ problem }}" + _CLOSING
+        ),
+    ),
     "daily_digest": MailTemplate(
         description="To staff: what the daily automation did.",
         category="staff",

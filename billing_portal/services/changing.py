@@ -1,7 +1,7 @@
 """Giving a running service other terms: product, cycle, price, options, schedule."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -31,14 +31,27 @@ class ServiceTerms:
     anchor_date: date
     billed_until: date
 
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "ServiceTerms":
+        """The terms as `as_json` wrote them."""
+        values = dict(stored)
+        for name in ("recurring_amount", "discount_amount"):
+            values[name] = Decimal(values[name])
+        for name in ("anchor_date", "billed_until"):
+            values[name] = date.fromisoformat(values[name])
+        return cls(**{**values, "options": tuple(values["options"])})
 
-_NAMES = tuple(ServiceTerms.__slots__)
+    def as_json(self) -> dict[str, Any]:
+        return {name: _plain(getattr(self, name)) for name in _NAMES}
 
 
-def terms_of(service: Service) -> dict[str, Any]:
-    """What `set_terms` would overwrite, as JSON."""
-    terms = {name: getattr(service, name) for name in _NAMES}
-    return {name: _plain(value) for name, value in terms.items()}
+_NAMES = tuple(one.name for one in fields(ServiceTerms))
+
+
+def terms_of(service: Service) -> ServiceTerms:
+    """What `set_terms` would overwrite."""
+    values = {name: getattr(service, name) for name in _NAMES}
+    return ServiceTerms(**{**values, "options": tuple(service.options)})
 
 
 def set_terms(
@@ -65,7 +78,7 @@ def set_terms(
             at=at,
             actor=actor,
             client_id=service.client_id,
-            details={"before": before, "after": terms_of(service)},
+            details={"before": before.as_json(), "after": terms.as_json()},
         )
         return service
 

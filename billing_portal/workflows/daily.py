@@ -23,6 +23,7 @@ from billing_portal.calc.periods import local_date
 from billing_portal.errors import PortalError
 from billing_portal.workflows import (
     addon_orders,
+    apply_change,
     digest,
     dunning,
     ending_overdue,
@@ -31,6 +32,7 @@ from billing_portal.workflows import (
     stale_orders,
     tax_ids,
     terms,
+    unpaid_changes,
 )
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ TASKS: Mapping[Task, DailyTask] = {
     Task.RATES: _NOTHING,
     Task.TAX_IDS: DailyTask(tax_ids.clients_to_ask, tax_ids.ask, "client"),
     Task.CAPTURES: _NOTHING,
-    Task.CHANGES: _NOTHING,
+    Task.CHANGES: DailyTask(unpaid_changes.changes_to_withdraw, unpaid_changes.withdraw, "change"),
     Task.CANCELLATIONS: _NOTHING,
     Task.TERMS: DailyTask(terms.services_to_end, terms.end, "service"),
     Task.ADDONS: DailyTask(addon_orders.addons_to_end, addon_orders.end_due, "add-on"),
@@ -84,6 +86,7 @@ def tick(at: datetime) -> list[TaskRun]:
     finished = _work_off(at)
     if rules.unsuspend_on_payment:
         overdue_services.lift_all(BusinessDay(_today(at), at, rules))
+    apply_change.go_on_all(at)
     return finished
 
 
