@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -23,7 +23,13 @@ from billing_portal.invoices.einvoice import (
     TaxRow,
 )
 from billing_portal.invoices.einvoice_codes import PIECE, REASONS, UNIT_CODES
-from billing_portal.invoices.models import CreditNote, Invoice, InvoiceLine, InvoiceStatus
+from billing_portal.invoices.models import (
+    CreditNote,
+    CreditNoteLine,
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+)
 
 PRICE_PLACES = 10
 
@@ -55,12 +61,8 @@ def of_credit_note(note: CreditNote) -> EInvoice:
     """
     _refuse_currency(note.currency)
     taxing = _taxing(note.taxes)
-    lines = [
-        _whole(
-            row.position, row.description, row.amount, _rate_of(row.taxable, taxing), note.currency
-        )
-        for row in note.lines.order_by("position")
-    ]
+    rows = note.lines.select_related("line").order_by("position")
+    lines = [_credited(row, taxing, note.currency) for row in rows]
     return replace(
         _common(note, lines),
         type_code=CREDIT_NOTE,
@@ -81,6 +83,11 @@ def printed_price(line: InvoiceLine, currency: str) -> tuple[Decimal, int] | Non
     amount = exact(line.quantity) * exact(line.unit_price) / per
     unit = Fraction(1, 10 ** minor_units(currency))
     return (line.unit_price, per) if abs(amount - exact(line.amount)) < unit else None
+
+
+def last_day(line: InvoiceLine) -> date:
+    """The last day a line is for; its first one for what happens once."""
+    return max(line.period_start, line.period_end - timedelta(days=1))
 
 
 # --- Building ------------------------------------------------------------------------------
@@ -184,14 +191,22 @@ def _tax_row(rate: Rate, base: Decimal, taxing: _Taxing, note: str) -> TaxRow:
 
 def _line(line: InvoiceLine, taxing: _Taxing, currency: str) -> Line:
     rate = _rate_of(line.taxable, taxing)
-    last_day = max(line.period_start, line.period_end - timedelta(days=1))
     if line.unit_price is None and line.unit:
         # Calls each have their own rate: the line is one piece, and its name says how much.
         name = f"{line.description} ({evidence.quantity_text(line)})"
         counted = _whole(line.position, name, line.amount, rate, currency)
     else:
         counted = _counted(line, rate, currency)
-    return replace(counted, first_day=line.period_start, last_day=last_day)
+    return replace(counted, first_day=line.period_start, last_day=last_day(line))
+
+
+def _credited(row: CreditNoteLine, taxing: _Taxing, currency: str) -> Line:
+    """One piece, for the days of the line it corrects."""
+    rate = _rate_of(row.taxable, taxing)
+    whole = _whole(row.position, row.description, row.amount, rate, currency)
+    if row.line is None:
+        return whole
+    return replace(whole, first_day=row.line.period_start, last_day=last_day(row.line))
 
 
 def _counted(line: InvoiceLine, rate: Rate, currency: str) -> Line:
