@@ -319,6 +319,23 @@ def test_a_run_can_be_made_up_for(vendor, clock):
     assert Invoice.objects.get().issued_at == DUE
 
 
+def test_no_run_gives_a_later_number_an_earlier_date(vendor, clock):
+    make_metered(vendor)
+    clock(utc(2026, 11, 5))
+    told("--at", "2026-11-03T12:00Z")
+    make_metered(vendor)
+
+    with pytest.raises(CommandError) as refusal:
+        told("--at", "2026-11-02T12:00Z")
+
+    assert str(refusal.value) == (
+        "INV-2026-00001 was issued on 2026-11-03: a run as of 2026-11-02 would give later "
+        "numbers an earlier date. What was missed is billed by a run of today."
+    )
+    assert told("--dry-run", "--at", "2026-11-02T12:00Z")[-1] == "1 invoice(s) would be issued."
+    assert told("--at", "2026-11-03T01:00Z")[-1] == "1 invoice(s) issued."
+
+
 def test_parked_clients_end_the_command_with_an_error(vendor, clock):
     make_metered(vendor)
     make_metered(vendor, currency="USD")

@@ -4,14 +4,17 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.dateparse import parse_datetime
 
 from billing_portal.calc.invoice import DraftInvoice
+from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.clock.reading import now
 from billing_portal.invoices.actions import printed_day
 from billing_portal.invoices.amounts import format_amount
+from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.workflows import bill_run
 
 
@@ -30,6 +33,8 @@ class Command(BaseCommand):
         moment, today = _moment(at), now()
         if moment > today and not dry_run:
             raise CommandError(f"--at {at} is in the future: say --dry-run, or wait.")
+        if not dry_run:
+            _refuse_before_the_last_invoice(moment)
         report = bill_run.bill_all(moment, dry_run=dry_run)
         for client, draft in report.drafts:
             self._print_draft(client, draft)
@@ -50,6 +55,17 @@ class Command(BaseCommand):
             first, end = printed_day(line.period_start), printed_day(line.period_end)
             period = f"{first} to {end}"
             self.stdout.write(f"    {line.description}  {period}  {amount}")
+
+
+def _refuse_before_the_last_invoice(moment: datetime) -> None:
+    """Raises CommandError if the next number would have an earlier date than the last one."""
+    day = local_date(moment, settings.SELLER_TIMEZONE)
+    later = Invoice.objects.filter(issue_date__gt=day).exclude(status=InvoiceStatus.DRAFT)
+    if last := later.order_by("-issue_date", "-pk").first():
+        raise CommandError(
+            f"{last} was issued on {last.issue_date}: a run as of {day} would give later numbers "
+            "an earlier date. What was missed is billed by a run of today."
+        )
 
 
 def _moment(text: str | None) -> datetime:
