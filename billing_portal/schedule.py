@@ -11,6 +11,11 @@ BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "provisioning.tasks.sweep", "schedule": crontab()},
     # Periods that closed since the last look, shortly after each hour.
     "bill-run": {"task": "billing_portal.workflows.tasks.bill_run", "schedule": crontab(minute=10)},
+    # Mails of invoices that were issued and not told of.
+    "announce-invoices": {
+        "task": "billing_portal.workflows.tasks.announce_invoices",
+        "schedule": crontab(minute="*/10"),
+    },
     # Reminders, suspensions and the rest of each business day not done yet, missed ones first.
     "tick": {"task": "billing_portal.workflows.tasks.tick", "schedule": crontab(minute="*/5")},
     # Mails a lost broker forgot.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from itertools import count, takewhile
 from zoneinfo import ZoneInfo
 
@@ -87,6 +88,7 @@ def add_months(day: date, months: int, *, anchor_day: int) -> date:
     return date(year, month0 + 1, min(anchor_day, monthrange(year, month0 + 1)[1]))
 
 
+@lru_cache(maxsize=4096)
 def local_midnight(day: date, timezone: str) -> datetime:
     """The moment, in UTC, at which `day` starts in `timezone`.
 
@@ -102,6 +104,7 @@ def local_date(at: datetime, timezone: str) -> date:
     return in_utc(at).astimezone(_zone(timezone)).date()
 
 
+@lru_cache(maxsize=4096)
 def month_slice(anchor: date, index: int, *, timezone: str, months: int = 1) -> Period:
     """The billing slice number `index` (from 0) of `months` months each.
 

@@ -19,9 +19,8 @@ from billing_portal.calc.invoice import DraftInvoice, DraftLine, LineKind
 from billing_portal.calc.periods import Period, local_date
 from billing_portal.calc.tax import TaxTotal
 from billing_portal.clients.models import Client, ClientField
-from billing_portal.clients.notices import Notice, notify_all
 from billing_portal.errors import PortalError
-from billing_portal.invoices import moving, parties
+from billing_portal.invoices import announcing, moving, parties
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import (
     Charge,
@@ -113,7 +112,22 @@ def issue_all(
     credit: Mapping[int, Decimal] = NO_CREDIT,
     rates: Mapping[str, Decimal] = NO_RATES,
 ) -> list[Invoice]:
-    """Issue every draft to its client, as `issue` does: all of them or none.
+    """Issue every draft to its client, as `issue` does: all of them or none."""
+    with transaction.atomic():
+        invoices = write_all(drafts, at=at, actor=actor, credit=credit, rates=rates)
+        announcing.announce(invoices, at=at)
+    return invoices
+
+
+def write_all(
+    drafts: Sequence[tuple[Client, DraftInvoice]],
+    *,
+    at: datetime,
+    actor: User | None = None,
+    credit: Mapping[int, Decimal] = NO_CREDIT,
+    rates: Mapping[str, Decimal] = NO_RATES,
+) -> list[Invoice]:
+    """Issue every draft to its client without telling yet: `announcing` does that later.
 
     A few statements for all of them; the numbers follow the order of `drafts`.  `credit`
     is what the client's credit pays of each, by its place in `drafts`; `rates` are the
@@ -146,7 +160,6 @@ def issue_all(
             for position, line in enumerate(draft.lines, start=1)
         )
         audit.record_all(_issued_entry(invoice, at=at, actor=actor) for invoice in invoices)
-        notify_all("invoice_issued", [issued_notice(invoice) for invoice in invoices], at=at)
     return invoices
 
 
@@ -295,33 +308,6 @@ def _issued_entry(invoice: Invoice, *, at: datetime, actor: User | None) -> Entr
         actor=actor,
         client_id=invoice.client_id,
     )
-
-
-def issued_notice(invoice: Invoice) -> Notice:
-    """What a client is told about a new invoice."""
-    context = {
-        "document": invoice.document,
-        "number": invoice.number,
-        "total": _amount(invoice.total, invoice),
-        "due_date": invoice.due_date.isoformat(),
-        "is_paid": invoice.status == InvoiceStatus.PAID,
-        "to_pay": _to_pay(invoice),
-        "path": f"/invoices/{invoice.pk}/",
-    }
-    return Notice(invoice.client, str(invoice.pk), context)
-
-
-def _to_pay(invoice: Invoice) -> str:
-    """What the client still has to do about it, in a sentence or two."""
-    due = invoice.due_date.isoformat()
-    if invoice.status == InvoiceStatus.PAID:
-        if invoice.credit_applied:
-            return "Your credit paid it: there is nothing left to pay."
-        return "There is nothing to pay."
-    if invoice.credit_applied:
-        used, left = _amount(invoice.credit_applied, invoice), _amount(invoice.balance, invoice)
-        return f"Your credit paid {used} of it; {left} are due on {due}."
-    return f"It is due on {due}."
 
 
 def _amount(amount: Decimal, invoice: Invoice) -> str:

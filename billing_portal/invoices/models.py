@@ -130,6 +130,9 @@ class Invoice(Guarded):
     issue_date = models.DateField(help_text="In the seller's time zone.")
     due_date = models.DateField()
     paid_at = models.DateTimeField(null=True, blank=True)
+    announced_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its mail was queued."
+    )
     net_total = models.DecimalField(**MONEY)
     tax_total = models.DecimalField(**MONEY, default=Decimal(0))
     total = models.DecimalField(**MONEY)
@@ -152,7 +155,7 @@ class Invoice(Guarded):
     objects = GuardedQuerySet.as_manager()
     may_change = frozenset(
         {"status", "paid_at", "paid_amount", "credit_applied", "credited_amount"}
-        | {"payment_method", "staff_notes"}
+        | {"payment_method", "staff_notes", "announced_at"}
     )
     fixed = ~Q(status=InvoiceStatus.DRAFT) & Q(is_proforma=False)
     kept = ~Q(status=InvoiceStatus.DRAFT)
@@ -162,6 +165,9 @@ class Invoice(Guarded):
         indexes: ClassVar = [
             models.Index(fields=["client", "status"]),
             models.Index(fields=["status", "due_date"]),
+            models.Index(
+                fields=["id"], condition=Q(announced_at__isnull=True), name="invoices_to_tell_of"
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(

@@ -17,9 +17,9 @@ from billing_portal.invoices.models import (
     Charge,
     Invoice,
     InvoiceLine,
-    InvoiceStatus,
     UsageWindow,
 )
+from billing_portal.invoices.states import HIDDEN, PAYABLE
 
 BALANCE = F("total") - F("paid_amount") - F("credit_applied") - F("credited_amount")
 """What is left to pay of an invoice, as the database computes it."""
@@ -37,8 +37,13 @@ def billing_rules() -> BillingSettings:
 
 
 def invoices_of(client_id: int) -> QuerySet[Invoice]:
-    """A client's invoices, newest first."""
-    return Invoice.objects.filter(client_id=client_id)
+    """A client's invoices, newest first; drafts are none yet."""
+    return published().filter(client_id=client_id)
+
+
+def published() -> QuerySet[Invoice]:
+    """The invoices a client may see: all but drafts.  Whatever clients read starts here."""
+    return Invoice.objects.exclude(status__in=HIDDEN)
 
 
 def unpaid_of(client_id: int) -> QuerySet[Invoice]:
@@ -47,8 +52,8 @@ def unpaid_of(client_id: int) -> QuerySet[Invoice]:
 
 
 def overdue(today: date) -> QuerySet[Invoice]:
-    """Unpaid invoices whose due day has passed."""
-    return Invoice.objects.filter(status=InvoiceStatus.UNPAID, due_date__lt=today)
+    """Invoices to pay whose due day has passed, those in collections among them."""
+    return Invoice.objects.filter(status__in=PAYABLE, due_date__lt=today)
 
 
 def open_balance(client_id: int) -> Decimal:
@@ -71,29 +76,34 @@ def open_charges(currencies: Mapping[int, str]) -> dict[int, list[ChargeItem]]:
     """
     open_ones = Charge.objects.filter(client__in=currencies, line__isnull=True)
     found: dict[int, list[ChargeItem]] = {client_id: [] for client_id in currencies}
-    for charge in open_ones.order_by("starts_at", "pk"):
-        if charge.currency != currencies[charge.client_id]:
-            raise CurrencyMixed(
-                f"{charge.description} is charged in {charge.currency},"
-                f" not in {currencies[charge.client_id]}."
-            )
-        found[charge.client_id].append(_charge_item(charge))
-    return found
-
-
-def _charge_item(charge: Charge) -> ChargeItem:
-    return ChargeItem(
-        charge_id=charge.pk,
-        service_id=charge.service_id,
-        description=charge.description,
-        period=Period(charge.starts_at, charge.ends_at),
-        quantity=charge.quantity,
-        unit=charge.unit,
-        unit_price=charge.unit_price,
-        amount=charge.amount,
-        kind=LineKind(charge.kind),
-        taxable=charge.taxable,
+    # Plain columns: a bill run reads thousands, and their evidence may be long.
+    rows = open_ones.order_by("starts_at", "pk").values_list(
+        "client_id",
+        "currency",
+        *("pk", "service_id", "description", "starts_at", "ends_at"),
+        *("quantity", "unit", "unit_price", "amount", "kind", "taxable"),
     )
+    for client_id, currency, pk, service_id, description, start, end, *priced in rows:
+        if currency != currencies[client_id]:
+            raise CurrencyMixed(
+                f"{description} is charged in {currency}, not in {currencies[client_id]}."
+            )
+        quantity, unit, unit_price, amount, kind, taxable = priced
+        found[client_id].append(
+            ChargeItem(
+                charge_id=pk,
+                service_id=service_id,
+                description=description,
+                period=Period(start, end),
+                quantity=quantity,
+                unit=unit,
+                unit_price=unit_price,
+                amount=amount,
+                kind=LineKind(kind),
+                taxable=taxable,
+            )
+        )
+    return found
 
 
 def billed_keys(service_ids: Collection[int]) -> frozenset[BilledKey]:

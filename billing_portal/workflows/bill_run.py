@@ -8,7 +8,7 @@ Order of locks: client, then service, then a module's own rows, then number seri
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain
@@ -20,11 +20,13 @@ from billing_portal.calc.invoice import DraftInvoice, RecurringItem, draft_invoi
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
+from billing_portal.invoices import announcing
 from billing_portal.invoices import queries as billed
 from billing_portal.invoices.models import BillingSettings, Invoice
 from billing_portal.services import addons
 from billing_portal.services.models import Service, ServiceAddon
 from billing_portal.services.queries import billable_statuses
+from billing_portal.services.queries import leaving as cancelled_ones
 from billing_portal.taxes.queries import treatments
 from billing_portal.workflows import (
     addon_periods,
@@ -38,8 +40,8 @@ from provisioning.contract import UsageMoved
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 50
-"""How many clients are billed in one transaction; if one of them fails, each alone."""
+CHUNK = 500
+"""How many clients are billed in one transaction; if one fails, each half by itself."""
 TRIES = 3
 """How often a client is billed again because late records arrived in between."""
 
@@ -64,11 +66,26 @@ class Bill:
 
 def bill_all(at: datetime, *, dry_run: bool = False) -> BillRunReport:
     """Bill every client with something due.  A client that fails is parked; the run goes on."""
-    report = BillRunReport()
+    whole = BillRunReport()
+    for part in bill_in_chunks(at, dry_run=dry_run):
+        whole.issued += part.issued
+        whole.drafts += part.drafts
+        whole.parked += part.parked
+    return whole
+
+
+def bill_in_chunks(at: datetime, *, dry_run: bool = False) -> Iterator[BillRunReport]:
+    """`bill_all` chunk by chunk, for runs too large to keep all that was issued in memory.
+
+    Clients are told of their invoices at the end, when all are issued.
+    """
     take = _preview_chunk if dry_run else _bill_chunk
     for client_ids in chunks_due(at):
+        report = BillRunReport()
         take(client_ids, report, at=at)
-    return report
+        yield report
+    if not dry_run:
+        announcing.announce_waiting(at=at)
 
 
 def chunks_due(at: datetime) -> list[list[int]]:
@@ -84,6 +101,7 @@ def bill_chunk(client_ids: Sequence[int], at: datetime) -> BillRunReport:
     """Bill these clients, in one transaction if all goes well; park those that fail."""
     report = BillRunReport()
     _bill_chunk(client_ids, report, at=at)
+    announcing.announce_waiting(at=at)
     return report
 
 
@@ -92,6 +110,12 @@ def bill_client(client_id: int, at: datetime) -> list[Invoice]:
 
     Repeating it, in whatever process, issues nothing more.
     """
+    issued = _bill_patiently(client_id, at=at)
+    announcing.announce_waiting(at=at)
+    return issued
+
+
+def _bill_patiently(client_id: int, *, at: datetime) -> list[Invoice]:
     for _ in range(TRIES - 1):
         try:
             return _bill([client_id], at=at)
@@ -112,14 +136,16 @@ def _bill_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: datetim
     try:
         report.issued += _bill(client_ids, at=at)
     except Exception as error:
-        logger.info("billing %s clients one by one: %r", len(client_ids), error)
-        for client_id in client_ids:
-            _bill_or_park(client_id, report, at=at)
+        if len(client_ids) == 1:
+            return _bill_or_park(client_ids[0], report, at=at)
+        logger.info("billing %s clients in halves: %r", len(client_ids), error)
+        for half in _halves(client_ids):
+            _bill_chunk(half, report, at=at)
 
 
 def _bill_or_park(client_id: int, report: BillRunReport, *, at: datetime) -> None:
     try:
-        issued = bill_client(client_id, at)
+        issued = _bill_patiently(client_id, at=at)
     except Exception as error:
         _park(client_id, error, report)
         Client.objects.filter(pk=client_id).update(billing_problem=_sentence(error))
@@ -134,10 +160,15 @@ def _preview_chunk(client_ids: Sequence[int], report: BillRunReport, *, at: date
         if len(client_ids) == 1:
             _park(client_ids[0], error, report)
         else:
-            for client_id in client_ids:
-                _preview_chunk([client_id], report, at=at)
+            for half in _halves(client_ids):
+                _preview_chunk(half, report, at=at)
     else:
         report.drafts += [(bill.client, bill.draft) for bill in bills]
+
+
+def _halves(client_ids: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    middle = len(client_ids) // 2
+    return client_ids[:middle], client_ids[middle:]
 
 
 def _park(client_id: int, error: Exception, report: BillRunReport) -> None:
@@ -154,7 +185,7 @@ def _bill(client_ids: Sequence[int], *, at: datetime) -> list[Invoice]:
             billing_problem=""
         )
         advance_billing.note_billed(item for bill in bills for item in bill.periods)
-        return issuing.issue_all([(bill.client, bill.draft) for bill in bills], at=at)
+        return issuing.write_all([(bill.client, bill.draft) for bill in bills], at=at)
 
 
 def _preview(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
@@ -177,12 +208,19 @@ def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
     charges = billed.open_charges({client.pk: client.currency for client in clients})
     done = billed.billed_keys([service.pk for service in every])
     extras = addons.running_of([service.pk for service in every])
+    leaving = cancelled_ones([service.pk for service in every])
     bills = []
     for client in clients:
         mine = services[client.pk]
         groups = groups_of(
             client,
-            periods=_periods_due(client, mine, extras, rules, at=at),
+            periods=_periods_due(
+                client,
+                [service for service in mine if service.pk not in leaving],
+                extras,
+                rules,
+                at=at,
+            ),
             charges=charges[client.pk],
             services={service.pk: service for service in mine},
             rules=rules,

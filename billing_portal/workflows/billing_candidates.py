@@ -48,7 +48,7 @@ def services_due(client_ids: Collection[int]) -> dict[int, list[Service]]:
     services = (
         Service.objects.select_for_update(of=("self",), no_key=True)
         .filter(running | Q(pk__in=ended.values("pk")), client__in=client_ids)
-        .select_related("product", "promotion")
+        .prefetch_related("product", "promotion")
         .order_by("pk")
     )
     found: dict[int, list[Service]] = {client_id: [] for client_id in client_ids}

@@ -17,10 +17,8 @@ from billing_portal.audit import actions as audit
 from billing_portal.calc.invoice import DraftLine
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
-from billing_portal.clients.notices import notify_all
 from billing_portal.errors import PortalError
-from billing_portal.invoices import drafting, moving
-from billing_portal.invoices.actions import issued_notice
+from billing_portal.invoices import announcing, drafting, moving
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.orders.models import Order, ServiceChange
@@ -44,7 +42,9 @@ def publish(invoice_id: int, *, mail: bool, at: datetime, actor: User | None) ->
                 invoice_id, None, request_key=f"published:{invoice_id}", at=at, actor=actor
             )
         if mail:
-            notify_all("invoice_issued", [issued_notice(invoice)], at=at)
+            announcing.announce([invoice], at=at)
+        else:
+            announcing.keep_silent([invoice], at=at)
         return invoice
 
 

@@ -10,6 +10,7 @@ from billing_portal.accounts.models import User
 from billing_portal.calc.invoice import DraftInvoice
 from billing_portal.clients.models import Client
 from billing_portal.invoices import actions as invoices
+from billing_portal.invoices import announcing
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.payments import credit
@@ -29,7 +30,17 @@ def issue(
 def issue_all(
     drafts: Sequence[tuple[Client, DraftInvoice]], *, at: datetime, actor: User | None = None
 ) -> list[Invoice]:
-    """Issue every draft to its client, in one transaction.  The clients are locked.
+    """Issue every draft to its client and tell them, in one transaction, as `write_all` does."""
+    with transaction.atomic(savepoint=False):
+        issued = write_all(drafts, at=at, actor=actor)
+        announcing.announce(issued, at=at)
+    return issued
+
+
+def write_all(
+    drafts: Sequence[tuple[Client, DraftInvoice]], *, at: datetime, actor: User | None = None
+) -> list[Invoice]:
+    """Issue every draft to its client, to be told of later.  The clients are locked.
 
     A client's credit pays its invoices in the order given, if the billing settings say so.
     Clients without credit cost no statement here.  An order's invoice is attached to it
@@ -39,7 +50,7 @@ def issue_all(
     with transaction.atomic(savepoint=False):
         owners = _with_credit(drafts)
         used = _credit_for(drafts, owners)
-        issued = invoices.issue_all(
+        issued = invoices.write_all(
             drafts, at=at, actor=actor, credit=used, rates=rates_of(_currencies(drafts))
         )
         _take_credit(owners, issued, used, at=at)

@@ -5,6 +5,7 @@ from django.conf import settings
 
 from billing_portal.calc.periods import local_date
 from billing_portal.clock.reading import now
+from billing_portal.invoices import announcing
 from billing_portal.workflows import bill_run as billing
 from billing_portal.workflows import daily
 
@@ -20,6 +21,12 @@ def bill_run() -> None:
 def bill_clients(*, client_ids: list[int]) -> None:
     """Bill some clients.  Harmless if delivered twice; one that fails is parked for staff."""
     billing.bill_chunk(client_ids, now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def announce_invoices() -> None:
+    """Tell clients of invoices that were issued by a run that died before it told them."""
+    announcing.announce_waiting(at=now())
 
 
 @shared_task(acks_late=True, ignore_result=True)

@@ -192,7 +192,7 @@ def test_many_lines_cost_no_more_statements(service, django_assert_max_num_queri
     lines = tuple(draft(one).lines[0] for one in services)
     actions.issue(client, draft(service), at=AT)  # the year's first number and the template
 
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         actions.issue(client, untaxed(lines, "599.00"), at=AT)
 
 

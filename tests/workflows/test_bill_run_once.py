@@ -5,7 +5,9 @@ from datetime import date
 import pytest
 
 from billing_portal.clients.models import Client
+from billing_portal.invoices import announcing
 from billing_portal.invoices.models import Charge, Invoice, UsageWindow
+from billing_portal.mail.models import ClientMail
 from billing_portal.services.models import Service
 from billing_portal.workflows import bill_run
 from tests.factories import only, utc
@@ -49,7 +51,7 @@ def test_nothing_stays_of_a_run_that_fails(vendor, monkeypatch):
         raise RuntimeError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bill_run.issuing.invoices, "notify_all", fail)
+        patch.setattr(bill_run.issuing.invoices.audit, "record_all", fail)
         with pytest.raises(RuntimeError):
             bill(service)
 
@@ -63,15 +65,17 @@ def test_nothing_stays_of_a_run_that_fails(vendor, monkeypatch):
 
 def test_numbers_have_no_gap_after_a_failure_in_between(vendor, monkeypatch):
     services = [make_metered(vendor) for _ in range(3)]
-    real = bill_run.issuing.invoices.notify_all
+    audit = bill_run.issuing.invoices.audit
+    real = audit.record_all
 
-    def fail_for_the_second(template, notices, **kwargs):
-        if services[1].client in [notice.client for notice in notices]:
+    def fail_for_the_second(entries):
+        entries = list(entries)
+        if services[1].client_id in [entry.client_ref for entry in entries]:
             raise RuntimeError("disk full")
-        return real(template, notices, **kwargs)
+        return real(entries)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bill_run.issuing.invoices, "notify_all", fail_for_the_second)
+        patch.setattr(audit, "record_all", fail_for_the_second)
         bill_run.bill_all(DUE)
     bill_run.bill_all(DUE)
 
@@ -80,6 +84,28 @@ def test_numbers_have_no_gap_after_a_failure_in_between(vendor, monkeypatch):
         ("INV-2026-00002", services[2].client_id),
         ("INV-2026-00003", services[1].client_id),
     ]
+
+
+def test_a_run_that_dies_before_it_told_of_its_invoices_is_told_of_later(vendor, monkeypatch):
+    service = make_metered(vendor)
+
+    def die(**_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bill_run.announcing, "announce_waiting", die)
+        with pytest.raises(KeyboardInterrupt):
+            bill(service)
+    assert (Invoice.objects.count(), mailed()) == (1, [])
+
+    assert announcing.announce_waiting(at=DUE) == 1
+    assert mailed() == ["invoice_issued"]
+    assert announcing.announce_waiting(at=DUE) == 0
+    assert mailed() == ["invoice_issued"]
+
+
+def mailed():
+    return list(ClientMail.objects.values_list("template", flat=True))
 
 
 # --- Late records, wrong currency ---------------------------------------------------------

@@ -35,18 +35,20 @@ class Command(BaseCommand):
             raise CommandError(f"--at {at} is in the future: say --dry-run, or wait.")
         if not dry_run:
             _refuse_before_the_last_invoice(moment)
-        report = bill_run.bill_all(moment, dry_run=dry_run)
-        for client, draft in report.drafts:
-            self._print_draft(client, draft)
-        for invoice in report.issued:
-            total = format_amount(invoice.total, invoice.currency)
-            self.stdout.write(f"{invoice.number}  {invoice.client}  {total}")
-        count = len(report.drafts) if dry_run else len(report.issued)
+        count, parked = 0, list[tuple[Client, str]]()
+        for report in bill_run.bill_in_chunks(moment, dry_run=dry_run):
+            for client, draft in report.drafts:
+                self._print_draft(client, draft)
+            for invoice in report.issued:
+                total = format_amount(invoice.total, invoice.currency)
+                self.stdout.write(f"{invoice.number}  {invoice.client}  {total}")
+            count += len(report.drafts) + len(report.issued)
+            parked += report.parked
         verb = "would be issued" if dry_run else "issued"
         self.stdout.write(f"{count} invoice(s) {verb}.")
-        if report.parked:
-            lines = "\n".join(f"{client}: {problem}" for client, problem in report.parked)
-            raise CommandError(f"{len(report.parked)} client(s) could not be billed:\n{lines}")
+        if parked:
+            lines = "\n".join(f"{client}: {problem}" for client, problem in parked)
+            raise CommandError(f"{len(parked)} client(s) could not be billed:\n{lines}")
 
     def _print_draft(self, client: Client, draft: DraftInvoice) -> None:
         self.stdout.write(f"{client}  {format_amount(draft.total, draft.currency)}")
