@@ -12,6 +12,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
+PREFIX = "asked_"
+"""Of the names of further questions in a form that also asks other things."""
 MAX_TEXT = 250
 MAX_LONG_TEXT = 4000
 
@@ -76,6 +78,30 @@ def form_field(asked: CustomField) -> forms.Field:
         )
         field.validators = [*field.validators, whole]
     return field
+
+
+def form_fields(asked: Iterable[CustomField]) -> dict[str, forms.Field]:
+    """The questions as fields of a form that also asks other things, by prefixed name."""
+    return {f"{PREFIX}{one.key}": form_field(one) for one in asked}
+
+
+def as_initial(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored answers as the initial values of such a form."""
+    return {f"{PREFIX}{key}": answer for key, answer in answers.items()}
+
+
+def gathered(cleaned: Mapping[str, Any], *, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Cleaned values with the answers under one name, `custom_fields`.
+
+    Answers to questions that were not put stay as they were `before`.  Without any
+    question there is no such name.
+    """
+    asked = {name for name in cleaned if name.startswith(PREFIX)}
+    if not asked:
+        return dict(cleaned)
+    answers = {name.removeprefix(PREFIX): cleaned[name] for name in asked}
+    others = {name: value for name, value in cleaned.items() if name not in asked}
+    return {**others, "custom_fields": {**before, **answers}}
 
 
 def answered(asked: Iterable[CustomField], answers: Mapping[str, Any]) -> list[tuple[str, str]]:

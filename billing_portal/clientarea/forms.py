@@ -7,13 +7,16 @@ from allauth.account.forms import SignupForm as AccountSignupForm
 from django import forms
 from django.conf import settings
 from django.db import transaction
+from django.forms.boundfield import BoundField
 from django.http import HttpRequest
 
 from billing_portal.accounts.models import User
 from billing_portal.clientarea.tax_ids import note_arrival
 from billing_portal.clients import actions as clients
 from billing_portal.clients.models import Client, Contact
+from billing_portal.clients.queries import asked_fields
 from billing_portal.clock.reading import now
+from billing_portal.custom_fields import as_initial, form_fields, gathered
 from billing_portal.payments import registry
 from billing_portal.products.models import Price, Product
 from billing_portal.taxes.queries import complaint
@@ -63,6 +66,8 @@ class ProfileForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial = {**as_initial(self.instance.custom_fields), **self.initial}
+        more = form_fields(asked_fields())
         for name, field in self.fields.items():
             field.error_messages["required"] = REQUIRED.get(name, "Please fill this in.")
             field.widget.attrs["autocomplete"] = AUTOCOMPLETE.get(name, "on")
@@ -70,6 +75,12 @@ class ProfileForm(forms.ModelForm):
             ("", "Choose a country"),
             *list(self.fields["country"].widget.choices)[1:],
         ]
+        self.fields |= more
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """The client's fields as they were answered, the further questions under one name."""
+        return gathered(self.cleaned_data, before=self.instance.custom_fields)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -106,6 +117,12 @@ class SignupForm(AccountSignupForm):
         self.fields["email"].error_messages["required"] = "Please enter your e-mail address."
         self.fields["password1"].error_messages["required"] = "Please choose a password."
         self.order_fields(self.field_order)
+        self.more_fields = [name for name in profile.fields if name not in profile.Meta.fields]
+
+    @property
+    def questions(self) -> list[BoundField]:
+        """What an operator asks beyond the profile."""
+        return [self[name] for name in self.more_fields]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -119,7 +136,8 @@ class SignupForm(AccountSignupForm):
         return user
 
     def custom_signup(self, request: HttpRequest, user: User) -> None:
-        profile = {name: self.cleaned_data[name] for name in self.profile_fields}
+        answers = {name: self.cleaned_data[name] for name in self.profile_fields}
+        profile = gathered(answers, before={})
         user.name = f"{profile['first_name']} {profile['last_name']}"
         user.save(update_fields=["name"])
         client = clients.register_client(

@@ -15,10 +15,12 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminE
 from billing_portal.accounts import actions as accounts
 from billing_portal.accounts.models import User
 from billing_portal.admin_frame import PortalAdmin
-from billing_portal.admin_print import light, moment
+from billing_portal.admin_print import dress, light, moment
 from billing_portal.clients import actions
-from billing_portal.clients.models import Client, Contact, Membership, Permission
+from billing_portal.clients.models import Client, ClientField, Contact, Membership, Permission
+from billing_portal.clients.queries import asked_fields
 from billing_portal.clock.reading import now
+from billing_portal.custom_fields import as_initial, form_fields, gathered
 
 PERMISSION_LABELS = {
     Permission.PROFILE: "Edit the profile",
@@ -62,6 +64,12 @@ class ContactInline(TabularInline):
     form = ContactForm
     extra = 0
     tab = True
+
+
+class ClientForm(forms.ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial |= as_initial(self.instance.custom_fields)
 
 
 class NewClientForm(forms.ModelForm):
@@ -122,14 +130,24 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
     )
     fieldsets = (
         *PROFILE,
-        ("Billing", {"fields": (("currency", "status"), "exempt_from_dunning")}),
+        ("Billing", {"fields": (("currency", "status"), "exempt_from_dunning", "tax_exempt")}),
         ("Notes", {"fields": ("notes",)}),
     )
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        if obj is None:
-            kwargs["form"] = NewClientForm
+        """With the operator's further questions as fields; staff may leave them open."""
+        asked = form_fields(asked_fields(by_staff=True))
+        for field in asked.values():
+            field.required = False
+        dress(asked.values())
+        base = NewClientForm if obj is None else ClientForm
+        kwargs["form"] = type(base)("AskingClientForm", (base,), asked)  # type: ignore[misc]
         return super().get_form(request, obj, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = super().get_fieldsets(request, obj)
+        asked = tuple(form_fields(asked_fields(by_staff=True)))
+        return (*shown, ("Further questions", {"fields": asked})) if asked else shown
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"currency": settings.DEFAULT_CURRENCY}
@@ -143,12 +161,15 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
         if change:
-            profile = {name: form.cleaned_data[name] for name in form.changed_data}
+            changed = {name: form.cleaned_data[name] for name in form.changed_data}
             obj.refresh_from_db()
+            profile = gathered(changed, before=obj.custom_fields)
             actor = cast("User", request.user)
             actions.update_profile(obj, profile=profile, actor=actor, at=now())
             return
-        profile = {name: getattr(obj, name) for name in form.cleaned_data if name != "owner_email"}
+        answers = gathered(form.cleaned_data, before={})
+        obj.custom_fields = answers.get("custom_fields", {})
+        profile = {name: getattr(obj, name) for name in answers if name != "owner_email"}
         owner = accounts.user_with(
             form.cleaned_data["owner_email"], name=f"{obj.first_name} {obj.last_name}"
         )
@@ -174,3 +195,25 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
     @display(description="Client since", ordering="created_at")
     def since(self, client: Client) -> str:
         return moment(client.created_at)
+
+
+@admin.register(ClientField)
+class ClientFieldAdmin(PortalAdmin):
+    """Further questions to every client, at sign-up and on the account page."""
+
+    list_display = ("label", "key", "kind", "required", "staff_only", "position")
+    search_fields = ("label", "key")
+    prepopulated_fields = {"key": ("label",)}  # noqa: RUF012
+    ordering = ("position", "pk")
+    deletable = True
+    fieldsets = (
+        (None, {"fields": (("label", "key"), ("kind", "position"), "help_text")}),
+        ("Answers", {"fields": ("choices", "pattern", ("required", "staff_only", "on_invoice"))}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Answers are stored under it.
+        return ("key",) if obj else ()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return {} if obj else self.prepopulated_fields

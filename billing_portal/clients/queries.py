@@ -5,7 +5,13 @@ from collections.abc import Collection, Sequence
 from django.contrib.auth.models import AnonymousUser
 
 from billing_portal.accounts.models import User
-from billing_portal.clients.models import Client, ClientStatus, Contact, Membership
+from billing_portal.clients.models import (
+    Client,
+    ClientField,
+    ClientStatus,
+    Contact,
+    Membership,
+)
 
 
 def memberships_of(user: User | AnonymousUser) -> list[Membership]:
@@ -37,3 +43,9 @@ def mail_copies(clients: Collection[Client], category: str) -> dict[int, list[st
         client.pk: [email for email in copies[client.pk] if email != client.email]
         for client in clients
     }
+
+
+def asked_fields(*, by_staff: bool = False) -> list[ClientField]:
+    """The further questions to every client; those for staff alone only to them."""
+    fields = ClientField.objects.order_by("position", "pk")
+    return list(fields if by_staff else fields.filter(staff_only=False))

@@ -13,8 +13,10 @@ from billing_portal.audit import actions as audit
 from billing_portal.audit.queries import history_of
 from billing_portal.automation.queries import planned_termination
 from billing_portal.clock.reading import now
+from billing_portal.custom_fields import answered
 from billing_portal.errors import PortalError
 from billing_portal.invoices import queries as invoices
+from billing_portal.products.queries import asked_fields
 from billing_portal.services.models import Service
 from billing_portal.staff import commands, families
 from billing_portal.staff.clients import crumbs as client_crumbs
@@ -44,6 +46,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "service": service,
         "summary": _summary(service, service.spec),
+        "answers": answered(asked_fields(service.product, by_staff=True), service.custom_fields),
         "stands": _summary(service, placement.spec) if placement and placement.spec else "",
         "placement": placement,
         "planned": planned_termination(pk),

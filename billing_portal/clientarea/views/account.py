@@ -44,7 +44,7 @@ def profile(request: ClientRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=client)
     if request.method == "POST" and form.is_valid():
         clients.update_profile(
-            request.acting_client, profile=form.cleaned_data, actor=request.user, at=now()
+            request.acting_client, profile=form.profile, actor=request.user, at=now()
         )
         tax_ids.look_up(request.acting_client)
         messages.success(request, "Saved. Invoices from now on carry the new details.")
@@ -63,7 +63,7 @@ def new_client(request: Any) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         client = clients.register_client(
             owner=request.user,
-            profile={**form.cleaned_data, "currency": settings.DEFAULT_CURRENCY},
+            profile={**form.profile, "currency": settings.DEFAULT_CURRENCY},
             at=now(),
         )
         note_arrival(request, client, at=now())

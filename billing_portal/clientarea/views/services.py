@@ -22,8 +22,10 @@ from billing_portal.clientarea.standing import latest_job, summary, with_standin
 from billing_portal.clientarea.use_graph import use_graph
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
+from billing_portal.custom_fields import answered
 from billing_portal.errors import PortalError
 from billing_portal.invoices.queries import charges_of
+from billing_portal.products.queries import asked_fields
 from billing_portal.services.models import Service
 from billing_portal.services.queries import services_of
 from billing_portal.services.states import ENDED, ServiceStatus
@@ -147,6 +149,7 @@ def service_page(
         "service": service,
         "light": service_light(service, latest_job(service)),
         "summary": summary(service),
+        "answers": answered(asked_fields(service.product), service.custom_fields),
         "outlook": _outlook(service, at),
         "progress": progress(latest_job(service), at=at),
         "planned": planned_termination(service.pk)
