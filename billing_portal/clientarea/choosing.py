@@ -14,6 +14,7 @@ from django.forms.boundfield import BoundField
 from billing_portal.calc.periods import local_date
 from billing_portal.calc.pricing import ChosenOption
 from billing_portal.clientarea import printing, quoting
+from billing_portal.clientarea.extras import AddonsForm
 from billing_portal.clientarea.forms import ConfigureForm
 from billing_portal.clientarea.offers import PER_CYCLE, Offer
 from billing_portal.clientarea.quoting import Quote
@@ -23,6 +24,7 @@ from billing_portal.orders.actions import ItemTerms
 from billing_portal.products.forms import OptionsForm, PriceLabel, QuestionsForm
 from billing_portal.products.models import Cycle, Price, Product
 from billing_portal.products.queries import Rate, asked_fields, offered_options
+from billing_portal.services.addons import offered as offered_addons
 from billing_portal.workflows.order_terms import (
     OrderRefused,
     OrderRequest,
@@ -34,9 +36,9 @@ from billing_portal.workflows.place_order import preview
 from provisioning import registry
 from provisioning.contract import Spec
 
-OPTIONS, QUESTIONS, ANSWERS = "option", "question", "spec"
-"""Prefixes of the options, the product's own questions and the module's: their keys are the
-operator's and the module's to choose."""
+OPTIONS, QUESTIONS, ANSWERS, ADDONS = "option", "question", "spec", "addon"
+"""Prefixes of the options, the product's own questions, the module's and the add-ons: their
+keys are the operator's and the module's to choose."""
 
 
 class Choice:
@@ -56,12 +58,20 @@ class Choice:
             price_label=_price_label(client.currency, self.price.cycle),
         )
         self.questions = QuestionsForm(data, prefix=QUESTIONS, asked=asked_fields(product))
+        self.addons = AddonsForm(
+            data,
+            prefix=ADDONS,
+            offered=offered_addons(product, currency=client.currency),
+            currency=client.currency,
+            cycle=self.price.cycle,
+        )
         self.module_form = self._module_form(data)
 
     @cached_property
     def is_valid(self) -> bool:
         """Whether it could be ordered as it is; if not, the forms say why not."""
-        if not all([form.is_valid() for form in (self.form, self.options, self.questions)]):
+        ours = (self.form, self.options, self.questions, self.addons)
+        if not all([form.is_valid() for form in ours]):
             return False
         if self.module_form is not None and not self.module_form.is_valid():
             self._explain_elsewhere(self.module_form)
@@ -78,7 +88,7 @@ class Choice:
         """Whether what is answered so far has a price; what is still empty does not matter."""
         if not self.form.is_bound or self.is_valid:
             return True
-        if self.form.errors or self.options.errors:
+        if self.form.errors or self.options.errors or self.addons.errors:
             return False
         return all(
             name in form.fields and not form[name].data
@@ -103,6 +113,7 @@ class Choice:
             quantity=self.quantity,
             options=_raw(self.options),
             custom_fields=_raw(self.questions),
+            addons=self.addons.wanted(),
         )
 
     @property
@@ -138,13 +149,16 @@ class Choice:
             options=self._chosen,
             quantity=self.quantity,
             spec=self.spec,
+            extras=self.addons.terms(),
         )
 
-    def quote(self) -> Quote:
+    def quote(self, *, promotion_code: str = "") -> Quote:
+        """What it costs.  Raises PromotionRefused if the code does not hold."""
         at = now()
         terms = self.terms()
         today = local_date(at, settings.SELLER_TIMEZONE)
-        return quoting.quote(self.offer, terms, preview(self.client, terms, at=at), today=today)
+        shown = preview(self.client, terms, at=at, promotion_code=promotion_code)
+        return quoting.quote(self.offer, terms, shown, today=today)
 
     def explain(self, refused: OrderRefused) -> None:
         """Put each sentence of a refusal beside its field, what has none above the form."""

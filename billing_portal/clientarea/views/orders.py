@@ -1,5 +1,7 @@
 """Ordering: the checkout, the confirmation, and how the order gets on."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -9,17 +11,19 @@ from django.views.decorators.http import require_GET, require_http_methods
 from billing_portal.clientarea import lights
 from billing_portal.clientarea.access import ClientRequest, for_client, for_row
 from billing_portal.clientarea.choosing import Choice
+from billing_portal.clientarea.extras import TypedCode, typed_code
 from billing_portal.clientarea.forms import PlaceOrderForm
+from billing_portal.clientarea.quoting import Quote
 from billing_portal.clientarea.views.catalogue import choice_from, product_page
 from billing_portal.clientarea.views.paying import instructions_for, start_payment
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
-from billing_portal.invoices.models import InvoiceStatus
 from billing_portal.orders import queries as orders
 from billing_portal.orders.models import Order
 from billing_portal.orders.queries import Step
-from billing_portal.workflows.place_order import place_order
+from billing_portal.promotions.queries import PromotionRefused
+from billing_portal.workflows.place_order import OrderRefused, place_order
 
 STEP_WORDS = {
     Step.PAYMENT: lights.Light("waiting", "Waiting for payment"),
@@ -29,6 +33,11 @@ STEP_WORDS = {
     Step.READY: lights.Light("active", "Ready"),
     Step.ENDED: lights.Light("ended", "Ended"),
 }
+NOT_ANSWERS = {
+    *("csrfmiddlewaretoken", "submission_key", "payment_method"),
+    *("promotion_code", "apply_code", "remove_code"),
+}
+"""Fields of the checkout itself."""
 MOVING = (Step.SETTING_UP, Step.DELAYED)
 """Steps in which something happens without the client: the page looks again by itself."""
 
@@ -49,18 +58,27 @@ def _checkout(request: ClientRequest, slug: str) -> HttpResponse:
     choice = choice_from(request, slug, answered=answered)
     if not answered or not choice.is_valid:
         return product_page(request, choice)
-    form = PlaceOrderForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    code = "" if "remove_code" in answered else answered.get("promotion_code", "").strip()
+    places = request.method == "POST" and not {"apply_code", "remove_code"} & set(answered)
+    form = PlaceOrderForm(request.POST if places else None, initial=_kept(answered))
+    if places and form.is_valid():
         try:
-            order = _place(request, choice, form)
+            order = _place(request, choice, form, code)
+        except OrderRefused as error:
+            if "promotion_code" not in error.field_errors:
+                form.add_error(None, str(error))
         except PortalError as error:
             form.add_error(None, str(error))
         else:
             return _after_order(request, order)
+    quote, typed = _quoted(choice, code)
+    if "apply_code" in answered and not code:
+        typed = TypedCode(error="Please enter a code.")
     context = {
         "choice": choice,
         "offer": choice.offer,
-        "quote": choice.quote(),
+        "quote": quote,
+        "promotion": typed,
         "form": form,
         "answered": [(name, value) for name, value in answered.items() if _is_answer(name)],
     }
@@ -81,7 +99,21 @@ def progress(request: ClientRequest, order: Order) -> HttpResponse:
     return render(request, "clientarea/parts/order_progress.html", _progress(request, order))
 
 
-def _place(request: ClientRequest, choice: Choice, form: PlaceOrderForm) -> Order:
+def _quoted(choice: Choice, code: str) -> tuple[Quote, TypedCode]:
+    """What the choice costs with the code, or without it if it does not hold."""
+    try:
+        return choice.quote(promotion_code=code), typed_code(code)
+    except PromotionRefused as error:
+        return choice.quote(), TypedCode(code, error=str(error))
+
+
+def _kept(answered: Any) -> dict[str, str]:
+    """What was chosen on this page already, when only a code is tried."""
+    names = ("submission_key", "payment_method")
+    return {name: answered[name] for name in names if answered.get(name)}
+
+
+def _place(request: ClientRequest, choice: Choice, form: PlaceOrderForm, code: str) -> Order:
     return place_order(
         client=request.acting_client,
         placed_by=request.user,
@@ -89,13 +121,14 @@ def _place(request: ClientRequest, choice: Choice, form: PlaceOrderForm) -> Orde
         payment_method=form.cleaned_data["payment_method"],
         submission_key=form.cleaned_data["submission_key"],
         at=now(),
+        promotion_code=code,
     )
 
 
 def _after_order(request: ClientRequest, order: Order) -> HttpResponse:
     """Straight on to paying if the chosen way to pay has a page of its own."""
     page = reverse("clientarea:order", args=[order.pk])
-    if order.invoice and order.invoice.status == InvoiceStatus.UNPAID:
+    if order.invoice and order.invoice.is_payable:
         try:
             return start_payment(request, order.invoice, order.payment_method, instructions=page)
         except PortalError as error:
@@ -106,7 +139,7 @@ def _after_order(request: ClientRequest, order: Order) -> HttpResponse:
 def _progress(request: ClientRequest, order: Order) -> dict[str, object]:
     services = orders.services_of(order)
     steps = {service: orders.step_of(order, service) for service in services}
-    unpaid = order.invoice is not None and order.invoice.status == InvoiceStatus.UNPAID
+    unpaid = order.invoice is not None and order.invoice.is_payable
     return {
         "order": order,
         "services": [(service, step, STEP_WORDS[step]) for service, step in steps.items()],
@@ -123,4 +156,4 @@ def _progress(request: ClientRequest, order: Order) -> dict[str, object]:
 
 
 def _is_answer(name: str) -> bool:
-    return name not in ("csrfmiddlewaretoken", "submission_key", "payment_method")
+    return name not in NOT_ANSWERS
