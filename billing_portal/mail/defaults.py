@@ -70,6 +70,45 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             + _CLOSING
         ),
     ),
+    "credit_note_issued": MailTemplate(
+        description="When an invoice was corrected by a credit note.",
+        category="invoices",
+        subject="Credit note {{ note }} for invoice {{ number }}: {{ total }}",
+        text=(
+            "Hello {{ client }},\n\nwe have corrected your invoice {{ number }} by {{ total }} "
+            "with the credit note {{ note }}: {{ reason }}\n\n{{ what_follows }}" + _CLOSING
+        ),
+    ),
+    "payment_refunded": MailTemplate(
+        description="When money was sent back.",
+        category="invoices",
+        subject="We have sent you {{ amount }} back",
+        text=(
+            "Hello {{ client }},\n\nwe have sent you {{ amount }} of your payment {{ payment }} "
+            "back: {{ reason }}\n\nIt may take some days until you see it on your account."
+            + _CLOSING
+        ),
+    ),
+    "payment_reversed": MailTemplate(
+        description="When the payer's bank took a payment back.",
+        category="invoices",
+        subject="Your payment of {{ amount }} was taken back",
+        text=(
+            "Hello {{ client }},\n\nyour bank has taken your payment {{ payment }} of {{ amount }} "
+            "back.{% if numbers %} What it paid is owed again: {{ numbers }}.{% endif %}\n\nIf "
+            "this is a mistake, please pay again or write to us:" + _CLOSING
+        ),
+    ),
+    "payment_reversed_staff": MailTemplate(
+        description="To staff: a payer's bank took a payment back.",
+        category="staff",
+        subject="{{ amount }} of {{ client }} taken back",
+        text=(
+            "The payment {{ payment }} of {{ client }} over {{ amount }} was taken back by the "
+            "payer's bank: {{ reason }}\n\n{% if numbers %}In collections now: {{ numbers }}."
+            "{% else %}No invoice is open because of it.{% endif %}" + _CLOSING
+        ),
+    ),
     "service_active": MailTemplate(
         description="When a service is ready to use.  Never holds credentials.",
         category="services",
@@ -289,6 +328,66 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "{{ client }} changes {{ service }} to {{ summary }}, and that needs you:\n\n"
             "{{ problem }}" + _CLOSING
+        ),
+    ),
+    "cancellation_noted": MailTemplate(
+        description="When a client cancels a service.",
+        category="services",
+        subject="{{ service }} is cancelled",
+        text=(
+            "Hello {{ client }},\n\nwe have noted that you give {{ service }} up."
+            "{% if not now %} It runs until the day before {{ ends_on }} and is not invoiced for "
+            "more. Until then you can keep it after all.{% endif %}{% if invoices %}\n\nWhat was "
+            "invoiced for later is taken back: {{ invoices }}.{% endif %} What is used until the "
+            "end is on a last invoice." + _CLOSING
+        ),
+    ),
+    "cancellation_staff": MailTemplate(
+        description="To staff: a client cancels a service.",
+        category="staff",
+        subject="{{ client }} cancels {{ service }}",
+        text=(
+            "{{ client }} cancels {{ service }}, {% if now %}at once{% else %}to {{ ends_on }}"
+            "{% endif %}.\n\nReason: {{ reason }}" + _CLOSING
+        ),
+    ),
+    "service_ended": MailTemplate(
+        description="When a cancelled service has ended.",
+        category="services",
+        subject="{{ service }} has ended",
+        text=(
+            "Hello {{ client }},\n\n{{ service }} has ended, as you wished.{% if kept %}\n\nIts "
+            "data is kept until {{ deletes_on }} and then deleted for good. Until then you can "
+            "keep the service, with everything in it:{% endif %}" + _CLOSING
+        ),
+    ),
+    "service_kept": MailTemplate(
+        description="When a client keeps a service it had cancelled.",
+        category="services",
+        subject="{{ service }} goes on",
+        text=(
+            "Hello {{ client }},\n\nyou keep {{ service }}. It goes on as before and is invoiced "
+            "as before." + _CLOSING
+        ),
+    ),
+    "deletion_notice": MailTemplate(
+        description="A week before the data of a cancelled service is deleted.",
+        category="services",
+        subject="The data of {{ service }} will be deleted on {{ deletes_on }}",
+        text=(
+            "Hello {{ client }},\n\n{{ service }} has ended, and its data will be deleted on "
+            "{{ deletes_on }}. That cannot be taken back. Until then you can keep the service:"
+            + _CLOSING
+        ),
+    ),
+    "deletion_last_notice": MailTemplate(
+        description="The day before the data of a cancelled service is deleted.",
+        category="services",
+        subject="Last notice: the data of {{ service }} will be deleted on {{ deletes_on }}",
+        text=(
+            "Hello {{ client }},\n\nthe data of {{ service }} will be deleted on "
+            "{{ deletes_on }}. That cannot be taken back. If you need anything in it, keep the "
+            "service now:" + _CLOSING
         ),
     ),
     "daily_digest": MailTemplate(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from billing_portal.errors import PortalError
 
@@ -12,15 +12,29 @@ class EventNotUnderstood(PortalError):
     """A gateway sent something that does not read as an event of its kind."""
 
 
+class RefundDeclined(PortalError):
+    """The gateway says it will not send this money back; asking again will not help."""
+
+
+class GatewayUnavailable(PortalError):
+    """The gateway gave no clear answer; the same request is asked again, with the same key."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentRequest:
-    """What a client is about to pay.  `return_url` is where the browser comes back to."""
+    """What a client is about to pay.  `return_url` is where the browser comes back to.
 
-    invoice_id: int
-    invoice_number: str
+    It is for one invoice or, if `invoice_id` is None, for the bundle `bundle_id`; the
+    gateway gives the one that is set back in its event.  `reference` is what a payer writes
+    on a transfer.
+    """
+
+    invoice_id: int | None
+    reference: str
     amount: Decimal
     currency: str
     return_url: str
+    bundle_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +54,32 @@ class Instructions:
 
 @dataclass(frozen=True, slots=True)
 class PaymentNotice:
-    """That money arrived for an invoice, as read from a gateway's event."""
+    """That money arrived for an invoice or a bundle, as read from a gateway's event."""
 
-    invoice_id: int
+    invoice_id: int | None
     external_id: str
     amount: Decimal
     currency: str
+    bundle_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReversalNotice:
+    """That the payer's bank took a payment back, as read from a gateway's event."""
+
+    external_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Send back `amount` of a payment.  The same `request_key` is sent back once."""
+
+    external_id: str
+    amount: Decimal
+    currency: str
+    request_key: str
+    reason: str
 
 
 class Gateway(Protocol):
@@ -58,8 +92,23 @@ class Gateway(Protocol):
     def start(self, request: PaymentRequest) -> Redirect | Instructions:
         """Begin a payment.  Nothing is recorded until the money is reported."""
 
-    def read_event(self, body: Mapping[str, Any]) -> PaymentNotice | None:
-        """The payment an event reports, or None if it reports something else.
+    def read_event(self, body: Mapping[str, Any]) -> PaymentNotice | ReversalNotice | None:
+        """The payment or reversal an event reports, or None if it reports something else.
 
         Raises EventNotUnderstood if the event is malformed.
+        """
+
+
+@runtime_checkable
+class RefundingGateway(Protocol):
+    """A gateway that can also send money back."""
+
+    key: ClassVar[str]
+    name: ClassVar[str]
+
+    def refund(self, request: RefundRequest) -> str:
+        """Send money back and return the gateway's reference for it.
+
+        Raises RefundDeclined if it never will, GatewayUnavailable if nobody knows whether it
+        did: then the same request is made again.
         """

@@ -17,7 +17,6 @@ from billing_portal.payments import credit
 from billing_portal.payments.credit import CreditRefused, Kind, Movement
 from billing_portal.payments.models import CreditEntry
 from billing_portal.workflows import settled
-from billing_portal.workflows.invoice_paid import locked_invoices
 
 
 def add_credit(
@@ -63,7 +62,7 @@ def apply_credit(
     with transaction.atomic():
         client_id = Invoice.objects.values_list("client_id", flat=True).get(pk=invoice_id)
         client = credit.locked_client(client_id)
-        (invoice,) = locked_invoices([invoice_id])
+        (invoice,) = settling.locked_invoices([invoice_id])
         key = f"applied:{request_key}"
         if CreditEntry.objects.filter(key=key).exists():
             return invoice

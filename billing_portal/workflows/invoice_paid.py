@@ -1,6 +1,7 @@
 """Money arrives: the invoice is settled once, and what it bought starts once."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,12 +10,26 @@ from django.db import transaction
 
 from billing_portal.accounts.models import User
 from billing_portal.errors import PortalError
+from billing_portal.invoices import settling
 from billing_portal.invoices.models import Invoice
 from billing_portal.payments import actions as payments
 from billing_portal.payments import credit
-from billing_portal.payments.models import Transaction, WebhookEvent
+from billing_portal.payments.contract import EventNotUnderstood, PaymentNotice, ReversalNotice
+from billing_portal.payments.models import PaymentBundle, Transaction, WebhookEvent
 from billing_portal.payments.registry import gateway
-from billing_portal.workflows import settled
+from billing_portal.workflows import reversals, settled
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Money that came in.  The gateway's reference makes it once."""
+
+    gateway: str
+    external_id: str
+    amount: Decimal
+    currency: str
+    received_at: datetime
+    note: str = ""
 
 
 def record_payment(
@@ -35,32 +50,56 @@ def record_payment(
     payment twice changes nothing the second time.
     Raises PaymentRefused; nothing is stored then.
     """
+    client_id = Invoice.objects.values_list("client_id", flat=True).get(pk=invoice_id)
+    arrival = Arrival(gateway, external_id, amount, currency, received_at, note)
+    return record(arrival, client_id, [invoice_id], at=at, actor=actor)
+
+
+def record_bundle_payment(
+    arrival: Arrival, bundle_id: int, *, at: datetime, actor: User | None = None
+) -> Transaction:
+    """Book a payment for a bundle: its invoices, the first due first, and credit for the rest.
+
+    Raises PaymentRefused; nothing is stored then.
+    """
     with transaction.atomic():
-        client_id = Invoice.objects.values_list("client_id", flat=True).get(pk=invoice_id)
+        bundle = PaymentBundle.objects.get(pk=bundle_id)
+        invoice_ids = list(bundle.invoices.values_list("pk", flat=True))
+        payment = record(arrival, bundle.client_id, invoice_ids, at=at, actor=actor)
+        # Whoever pays a bundle twice pays the second time in advance.
+        PaymentBundle.objects.filter(pk=bundle_id, payment=None).update(payment=payment)
+    return payment
+
+
+def record(
+    arrival: Arrival,
+    client_id: int,
+    invoice_ids: Collection[int],
+    *,
+    at: datetime,
+    actor: User | None = None,
+) -> Transaction:
+    """Book money of a client for some of its invoices, or for none, which makes it credit.
+
+    The client and the invoices are locked here.
+    """
+    with transaction.atomic():
         client = credit.locked_client(client_id)
         booked = payments.receive(
             client,
-            locked_invoices([invoice_id]),
-            gateway=gateway,
-            external_id=external_id,
-            amount=amount,
-            currency=currency,
-            received_at=received_at,
+            settling.locked_invoices(invoice_ids),
+            gateway=arrival.gateway,
+            external_id=arrival.external_id,
+            amount=arrival.amount,
+            currency=arrival.currency,
+            received_at=arrival.received_at,
             at=at,
             actor=actor,
-            note=note,
+            note=arrival.note,
         )
         for invoice in booked.settled:
             settled.follow_up(invoice, at=at)
     return booked.payment
-
-
-def locked_invoices(invoice_ids: Collection[int]) -> list[Invoice]:
-    """These invoices with their rows locked, the first due first."""
-    rows = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related("client")
-    # Locked in the order of their keys, as everywhere.
-    found = list(rows.filter(pk__in=invoice_ids).order_by("pk"))
-    return sorted(found, key=lambda invoice: (invoice.due_date, invoice.pk))
 
 
 def apply_webhook(
@@ -74,18 +113,8 @@ def apply_webhook(
     if event.applied_at:
         return event
     try:
-        notice = gateway(gateway_key).read_event(event.body)
-        if notice:
-            record_payment(
-                invoice_id=notice.invoice_id,
-                gateway=gateway_key,
-                external_id=notice.external_id,
-                amount=notice.amount,
-                currency=notice.currency,
-                received_at=event.received_at,
-                at=at,
-            )
-    except Invoice.DoesNotExist:
+        _apply(gateway(gateway_key).read_event(event.body), event, at=at)
+    except (Invoice.DoesNotExist, PaymentBundle.DoesNotExist):
         payments.close_event(event, at=at, problem="It names an invoice that does not exist.")
     except PortalError as error:
         payments.close_event(event, at=at, problem=str(error))
@@ -95,3 +124,23 @@ def apply_webhook(
     else:
         payments.close_event(event, at=at)
     return event
+
+
+def _apply(
+    notice: PaymentNotice | ReversalNotice | None, event: WebhookEvent, *, at: datetime
+) -> None:
+    if notice is None:
+        return
+    if isinstance(notice, ReversalNotice):
+        reversals.reverse_payment(event.gateway, notice.external_id, reason=notice.reason, at=at)
+        return
+    arrival = Arrival(
+        event.gateway, notice.external_id, notice.amount, notice.currency, event.received_at
+    )
+    if notice.bundle_id is not None:
+        record_bundle_payment(arrival, notice.bundle_id, at=at)
+        return
+    if notice.invoice_id is None:
+        raise EventNotUnderstood("The event names neither an invoice nor a bundle.")
+    invoice = Invoice.objects.only("client_id").get(pk=notice.invoice_id)
+    record(arrival, invoice.client_id, [invoice.pk], at=at)

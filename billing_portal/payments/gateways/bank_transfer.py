@@ -25,7 +25,7 @@ class BankTransfer:
                 ("Recipient", settings.SELLER_NAME),
                 ("Account", settings.SELLER_BANK_ACCOUNT),
                 ("Amount", format_amount(request.amount, request.currency)),
-                ("Reference", request.invoice_number),
+                ("Reference", request.reference),
             ),
             note="Please give the reference, so that we can match the payment to your invoice.",
         )

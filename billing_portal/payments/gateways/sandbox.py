@@ -9,33 +9,58 @@ from billing_portal.payments.contract import (
     PaymentNotice,
     PaymentRequest,
     Redirect,
+    RefundDeclined,
+    RefundRequest,
+    ReversalNotice,
 )
 
 
 class TestGateway:
-    """Events: {"type": "paid" or "declined", "invoice_id", "payment_id", "amount", "currency"}."""
+    """Events, each with a "type":
+
+    - "paid" or "declined": "invoice_id" or "bundle_id", "payment_id", "amount", "currency"
+    - "reversed": "payment_id", "reason"
+
+    Payments whose id begins with "norefund" are never sent back.
+    """
 
     key = "test"
     name = "Test payment"
     description = "No money moves. You choose whether the payment succeeds."
 
     def start(self, request: PaymentRequest) -> Redirect:
+        if request.invoice_id is None:
+            return Redirect(f"/pay/test/together/{request.bundle_id}/")
         return Redirect(f"/pay/test/{request.invoice_id}/")
 
-    def read_event(self, body: Mapping[str, Any]) -> PaymentNotice | None:
-        if body.get("type") == "declined":
+    def read_event(self, body: Mapping[str, Any]) -> PaymentNotice | ReversalNotice | None:
+        kind = body.get("type")
+        if kind == "declined":
             return None
-        if body.get("type") != "paid":
-            raise EventNotUnderstood(f"Unknown event type {body.get('type')!r}.")
         try:
-            return PaymentNotice(
-                invoice_id=int(body["invoice_id"]),
-                external_id=str(body["payment_id"]),
-                amount=_decimal(body["amount"]),
-                currency=str(body["currency"]),
-            )
+            if kind == "paid":
+                return _payment(body)
+            if kind == "reversed":
+                return ReversalNotice(str(body["payment_id"]), str(body["reason"]))
         except (KeyError, TypeError, ValueError, InvalidOperation) as error:
             raise EventNotUnderstood(f"The event lacks or garbles a field: {error}") from error
+        raise EventNotUnderstood(f"Unknown event type {kind!r}.")
+
+    def refund(self, request: RefundRequest) -> str:
+        if request.external_id.startswith("norefund"):
+            raise RefundDeclined("The bank does not take money back for this payment.")
+        return f"re_{request.request_key}"
+
+
+def _payment(body: Mapping[str, Any]) -> PaymentNotice:
+    for_bundle = "bundle_id" in body
+    return PaymentNotice(
+        invoice_id=None if for_bundle else int(body["invoice_id"]),
+        bundle_id=int(body["bundle_id"]) if for_bundle else None,
+        external_id=str(body["payment_id"]),
+        amount=_decimal(body["amount"]),
+        currency=str(body["currency"]),
+    )
 
 
 def _decimal(amount: Any) -> Decimal:
