@@ -127,6 +127,12 @@ def _groups() -> list[tuple[str, list[Item]]]:
             "Operation",
             [
                 Item(
+                    "Billing settings",
+                    "tune",
+                    reverse("staff:billing-settings"),
+                    "invoices.view_billingsettings",
+                ),
+                Item(
                     "Automation",
                     "event_repeat",
                     reverse("staff:automation"),

@@ -8,6 +8,7 @@ from django.urls import path
 
 from billing_portal.staff import (
     automation,
+    billing_settings,
     clients,
     datastores,
     invoices,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("invoices/invoice/<int:pk>/", invoices.page, name="invoice"),
     path("invoices/invoice/<int:pk>/pdf/", invoices.pdf, name="invoice-pdf"),
     path("invoices/invoice/<int:pk>/cancel/", invoices.cancel, name="invoice-cancel"),
+    path("billing-settings/", billing_settings.page, name="billing-settings"),
     path("automation/", automation.page, name="automation"),
     path("automation/now/", automation.run_now, name="automation-now"),
     path("automation/<int:pk>/", automation.run, name="task-run"),
