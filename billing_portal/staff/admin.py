@@ -23,9 +23,12 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from billing_portal.admin_frame import PortalAdmin
 from billing_portal.admin_print import amount, light
 from billing_portal.calc.money import UnknownCurrency, minor_units
+from billing_portal.clients.admin import ClientAdmin
+from billing_portal.clients.models import Client
 from billing_portal.invoices.amounts import format_amount, format_price
 from billing_portal.products.models import Price, Product, UsagePrice
 from billing_portal.services.states import ServiceStatus
+from billing_portal.workflows import tax_ids
 from provisioning import registry
 from provisioning.contract import Metric
 from provisioning.forms import judge, question
@@ -199,6 +202,18 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
         if product.retired:
             return light("retired", "Retired")
         return light("hidden", "Hidden") if product.hidden else light("active", "For sale")
+
+
+admin.site.unregister(Client)
+
+
+@admin.register(Client)
+class LookingUpClientAdmin(ClientAdmin):
+    """A VAT id that staff enter is looked up at once, which nothing below `taxes` can ask for."""
+
+    def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        tax_ids.look_up(obj)
 
 
 def settings_of(key: str) -> dict[str, forms.Field]:

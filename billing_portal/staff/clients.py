@@ -27,6 +27,8 @@ from billing_portal.services import queries as services
 from billing_portal.staff.figures import RUNNING, monthly_recurring
 from billing_portal.staff.forms import BANK_TRANSFER, PaymentForm, WishForm
 from billing_portal.staff.page import Crumb, member, show, staff_page
+from billing_portal.taxes import queries as taxes
+from billing_portal.taxes.supply import Decision
 from billing_portal.workflows import bill_run, invoice_paid
 from provisioning.models import Job
 
@@ -53,6 +55,7 @@ def summary(request: HttpRequest, pk: int) -> HttpResponse:
         timeline = timeline.filter(action__startswith=f"{kind}.")
     context = {
         "client": client,
+        "tax": tax_decision(client, at=at).why,
         "at": at,
         "today": local_date(at, settings.SELLER_TIMEZONE),
         "figures": _figures(client, at),
@@ -161,6 +164,12 @@ def bill_now(request: HttpRequest, pk: int) -> HttpResponse:
     if len(issued) > 1:
         return redirect("staff:client", pk=pk)
     return redirect("staff:invoice", pk=issued[0].pk)
+
+
+def tax_decision(client: Client, *, at: datetime) -> Decision:
+    """How the client would be taxed on an invoice of that day, and why."""
+    today = local_date(at, settings.SELLER_TIMEZONE)
+    return taxes.decisions([client], on=today)[client.pk]
 
 
 def _figures(client: Client, at: datetime) -> dict[str, Any]:

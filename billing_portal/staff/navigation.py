@@ -104,6 +104,20 @@ def _groups() -> list[tuple[str, list[Item]]]:
             ],
         ),
         (
+            "Tax",
+            [
+                _list("Tax rules", "percent", "taxes", "taxrule"),
+                _list("Tax settings", "account_balance", "taxes", "taxsettings"),
+                _list("Tax id checks", "verified", "taxes", "taxidcheck"),
+                Item(
+                    "Tax report",
+                    "summarize",
+                    reverse("staff:tax-report"),
+                    "invoices.view_invoice",
+                ),
+            ],
+        ),
+        (
             "Usage",
             [
                 Item(

@@ -18,6 +18,8 @@ from billing_portal.staff import (
     reports,
     servers,
     services,
+    tax_report,
+    taxes,
 )
 
 app_name = "staff"
@@ -26,6 +28,9 @@ urlpatterns = [
     path("clients/client/<int:pk>/payment/", clients.record_payment, name="client-payment"),
     path("clients/client/<int:pk>/preview/", clients.preview, name="client-preview"),
     path("clients/client/<int:pk>/bill/", clients.bill_now, name="client-bill"),
+    path("clients/client/<int:pk>/tax/", taxes.client_tax, name="client-tax"),
+    path("clients/client/<int:pk>/tax/ask/", taxes.ask_register, name="client-tax-ask"),
+    path("clients/client/<int:pk>/tax/answer/", taxes.record_answer, name="client-tax-answer"),
     path("services/service/<int:pk>/", services.page, name="service"),
     path("services/service/<int:pk>/live/", services.live, name="service-live"),
     path("services/service/<int:pk>/reveal/", services.reveal, name="service-reveal"),
@@ -54,6 +59,8 @@ urlpatterns = [
     path("datastores/", datastores.overview, name="datastores"),
     path("datastores/<int:pk>/log/", datastores.rescale_log, name="rescale-log"),
     path("datastores/<int:pk>/<slug:key>/", datastores.deed, name="datastore-deed"),
+    path("taxes/published/", taxes.rates, name="tax-rates"),
+    path("reports/tax/", tax_report.page, name="tax-report"),
     path("reports/", reports.page, name="reports"),
     path("reports/<slug:key>/", reports.page, name="report"),
 ]

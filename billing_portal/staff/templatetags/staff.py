@@ -21,6 +21,7 @@ from billing_portal.invoices.evidence import (
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine, InvoiceStatus
 from billing_portal.payments.registry import gateways
 from billing_portal.services.models import Service
+from billing_portal.taxes.supply import plain_percent
 from provisioning.models import Job
 
 register = template.Library()
@@ -35,6 +36,12 @@ def money(amount: Decimal | None, currency: str) -> str:
 def price(amount: Decimal, currency: str) -> str:
     """A unit price with every decimal it has."""
     return format_price(amount, currency)
+
+
+@register.filter
+def percent(value: Decimal) -> str:
+    """19 % for 19.0000."""
+    return f"{plain_percent(value)} %"
 
 
 @register.filter
