@@ -83,7 +83,7 @@ def instructions_for(invoice: Invoice, gateway_key: str) -> Instructions | None:
 def _payment_request(invoice: Invoice, *, return_url: str) -> PaymentRequest:
     return PaymentRequest(
         invoice_id=invoice.pk,
-        invoice_number=invoice.number,
+        reference=str(invoice),
         amount=invoice.balance,
         currency=invoice.currency,
         return_url=return_url,
