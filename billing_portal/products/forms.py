@@ -1,17 +1,21 @@
-"""What a client chooses and answers when ordering a product.
+"""What a client chooses and answers when ordering a product, and what staff ask for it.
 
-The order pages draw these forms, and the order itself is checked by them.
+The order pages draw the first two forms, and the order itself is checked by them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
+from django.forms.boundfield import BoundField
 
+from billing_portal.calc.money import exact, minor_units, round_money
 from billing_portal.calc.pricing import ChosenOption
 from billing_portal.custom_fields import CustomField, form_field
-from billing_portal.products.models import Option
-from billing_portal.products.queries import OfferedOption, Rate
+from billing_portal.products.models import ChoicePrice, Cycle, Option, Price
+from billing_portal.products.queries import Cell, OfferedOption, Rate
 
 PriceLabel = Callable[[Rate], str]
 """Writes what something adds to the price; empty for nothing."""
@@ -110,3 +114,103 @@ class QuestionsForm(forms.Form):
         super().__init__(*args, **kwargs)
         for one in asked:
             self.fields[one.key] = form_field(one)
+
+
+MAX_PRICE = Decimal(99_999_999)
+"""More than this is a slip of the keyboard, in any currency."""
+
+
+def check_price(amount: Decimal, currency: str) -> None:
+    """Raise ValidationError if `amount` cannot be a catalogue price in `currency`.
+
+    That is less than nothing, more than anything costs, or digits the currency lacks.
+    """
+    places = minor_units(currency)
+    if amount < 0:
+        raise forms.ValidationError("A price is 0 or more. Leave it empty if it is not offered.")
+    if amount > MAX_PRICE:
+        raise forms.ValidationError(f"More than {MAX_PRICE:,} cannot be right.")
+    if exact(amount) * 10**places % 1:
+        raise forms.ValidationError(f"{currency} has {places} decimal places.")
+
+
+class PriceMatrix(forms.Form):
+    """Every price of one thing: a row per cycle, a column per currency.
+
+    An empty price means that the cycle is not offered; for a choice, that it costs nothing.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        prices: Iterable[Price | ChoicePrice],
+        currencies: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.currencies = currencies
+        stored = {(price.currency, price.cycle): price for price in prices}
+        for cell in self.cells():
+            price = stored.get(cell)
+            for part in PARTS:
+                initial = getattr(price, part) if price else None
+                self.fields[_name(cell, part)] = _price_field(cell, part, initial)
+
+    def cells(self) -> list[Cell]:
+        return [(currency, cycle) for cycle in Cycle.values for currency in self.currencies]
+
+    def rows(self) -> list[tuple[str, list[tuple[BoundField, BoundField]]]]:
+        """Per cycle its name, and per currency the fields of the price and of the set-up."""
+        return [
+            (
+                str(Cycle(cycle).label),
+                [
+                    (self[_name((currency, cycle), RECURRING)], self[_name((currency, cycle), FEE)])
+                    for currency in self.currencies
+                ],
+            )
+            for cycle in Cycle.values
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for cell in self.cells():
+            fee, recurring = (cleaned.get(_name(cell, part)) for part in (FEE, RECURRING))
+            if fee and recurring is None and _name(cell, RECURRING) not in self.errors:
+                self.add_error(_name(cell, RECURRING), "Write 0 if only the set-up costs.")
+        return cleaned
+
+    def rates(self) -> dict[Cell, Rate | None]:
+        """What was entered, for a valid form; None where there is no price."""
+        return {cell: self._rate(cell) for cell in self.cells()}
+
+    def _rate(self, cell: Cell) -> Rate | None:
+        recurring = self.cleaned_data[_name(cell, RECURRING)]
+        if recurring is None:
+            return None
+        return Rate(self.cleaned_data[_name(cell, FEE)] or Decimal(0), recurring)
+
+
+RECURRING, FEE = PARTS = ("recurring", "setup_fee")
+
+
+def _name(cell: Cell, part: str) -> str:
+    return "-".join((*cell, part))
+
+
+def _price_field(cell: Cell, part: str, initial: Decimal | None) -> forms.DecimalField:
+    currency, cycle = cell
+    return forms.DecimalField(
+        required=False,
+        label=f"{Cycle(cycle).label}, {currency}, {'set-up' if part == FEE else 'price'}",
+        initial=None if initial is None else _shown(initial, currency),
+        validators=[partial(check_price, currency=currency)],
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        error_messages={"invalid": "Enter an amount, such as 19.90."},
+    )
+
+
+def _shown(amount: Decimal, currency: str) -> Decimal:
+    """With the currency's decimals, and with more only if it has more."""
+    rounded = round_money(amount, currency)
+    return rounded if rounded == amount else amount

@@ -1,13 +1,23 @@
 """Reading the catalogue as it is offered today."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import Prefetch
 
-from billing_portal.products.models import Choice, ChoicePrice, Option, Product, ProductField
+from billing_portal.products.models import (
+    CYCLE_MONTHS,
+    Choice,
+    ChoicePrice,
+    Cycle,
+    Option,
+    Product,
+    ProductField,
+)
 
+Cell = tuple[str, str]
+"""(currency, cycle)"""
 NOTHING = Decimal(0)
 
 
@@ -89,3 +99,87 @@ def _offered(option: Option, choices: Iterable[Choice]) -> OfferedOption:
             for choice in choices
         ),
     )
+
+
+def doubts(product: Product, currencies: Collection[str]) -> list[str]:
+    """What staff should look at before somebody orders the product, a sentence each.
+
+    `currencies` are those clients have.
+    """
+    rates = _rates(product)
+    offered = set(rates)
+    missing = sorted(set(currencies) - {currency for currency, _ in offered})
+    said = [
+        f"It has no price in {currency}: clients there cannot order it." for currency in missing
+    ]
+    said += _cycle_doubts(offered)
+    said += _ratio_doubts(rates)
+    said += _option_doubts(product, offered)
+    single = product.quantity_mode != Product.QuantityMode.ONE and product.maximum_quantity == 1
+    if single:
+        said.append("Several could be ordered, but the largest quantity is 1.")
+    if product.stock == 0:
+        said.append("It is out of stock.")
+    return said
+
+
+def _cycle_doubts(offered: Collection[Cell]) -> list[str]:
+    """Cycles one currency has and another, in which the product is offered, has not."""
+    currencies = sorted({currency for currency, _ in offered})
+    return [
+        f"{Cycle(cycle).label} has a price in some currencies but not in {currency}."
+        for cycle in Cycle.values
+        for currency in currencies
+        if any(one == cycle for _, one in offered) and (currency, cycle) not in offered
+    ]
+
+
+def _ratio_doubts(rates: Mapping[Cell, Rate]) -> list[str]:
+    """Longer cycles that cost more than so many months, or less than a third of them."""
+    said = []
+    for (currency, cycle), rate in rates.items():
+        months = CYCLE_MONTHS[cycle]
+        month = rates.get((currency, Cycle.MONTHLY))
+        if months < 2 or not month or not month.recurring:
+            continue
+        if rate.recurring > month.recurring * months:
+            said.append(f"{Cycle(cycle).label} in {currency} costs more than {months} months.")
+        elif rate.recurring * 3 < month.recurring * months:
+            said.append(
+                f"{Cycle(cycle).label} in {currency} costs less than a third of {months} months."
+            )
+    return said
+
+
+def _option_doubts(product: Product, offered: Collection[Cell]) -> list[str]:
+    said = []
+    keys: set[str] = set()
+    options = Option.objects.filter(group__products=product, hidden=False)
+    for option in options.prefetch_related("choices__prices").order_by("group", "position", "pk"):
+        choices = [choice for choice in option.choices.all() if not choice.hidden]
+        if not choices:
+            said.append(f"{option} has nothing to choose, so it is not asked.")
+        if option.key in keys:
+            said.append(f"{option} has the key {option.key} of another option and is not asked.")
+        keys.add(option.key)
+        for choice in choices:
+            said += _free_choices(option, choice, offered)
+    return said
+
+
+def _free_choices(option: Option, choice: Choice, offered: Collection[Cell]) -> list[str]:
+    """Where a choice costs nothing though it has a price elsewhere."""
+    priced = {(one.currency, one.cycle) for one in choice.prices.all()}
+    free = [
+        f"{Cycle(cycle).label.lower()} in {currency}"
+        for currency, cycle in sorted(set(offered) - priced)
+        if priced
+    ]
+    return [f"{option}: {choice} has no price {', '.join(free)} and is free there."] if free else []
+
+
+def _rates(product: Product) -> dict[Cell, Rate]:
+    return {
+        (one.currency, one.cycle): Rate(one.setup_fee, one.recurring)
+        for one in product.prices.all()
+    }
