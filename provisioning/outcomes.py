@@ -26,7 +26,7 @@ def apply(job: Job, state: RemoteState | None, *, at: datetime) -> None:
         _remove(service.placement, at=at)
     if kind == Job.Kind.RESIZE:
         services.set_spec(service.pk, spec=job.spec, at=at)
-    if kind in BECOMES:
+    if kind in BECOMES and not _is_cancelled(service):
         cause = SuspensionCause(job.spec.get("cause", SuspensionCause.OTHER))
         services.move(service.pk, to=BECOMES[kind], at=at, reason=reason, cause=cause)
     audit.record(
@@ -39,7 +39,7 @@ def apply(job: Job, state: RemoteState | None, *, at: datetime) -> None:
     )
     if kind == Job.Kind.CREATE:
         _welcome(job, at=at)
-    if kind == Job.Kind.SUSPEND and before != ServiceStatus.SUSPENDED:
+    if kind == Job.Kind.SUSPEND and before == ServiceStatus.ACTIVE:
         _say_suspended(job, reason, at=at)
     if kind == Job.Kind.UNSUSPEND and before == ServiceStatus.SUSPENDED:
         say_unsuspended(service, key=f"job {job.pk}", at=at)
@@ -61,6 +61,11 @@ def say_unsuspended(service: Service, *, key: str, at: datetime) -> None:
     """Tell the client that a suspended service is back."""
     context = {"service": str(service), "path": f"/services/{service.pk}/"}
     notify(service.client, "service_unsuspended", key=key, context=context, at=at)
+
+
+def _is_cancelled(service: Service) -> bool:
+    """Whether it ended for its client by now; the caller has locked its row."""
+    return Service.objects.filter(pk=service.pk, status=ServiceStatus.CANCELLED).exists()
 
 
 def _describe(placement: Placement, state: RemoteState, *, at: datetime) -> None:

@@ -7,10 +7,16 @@ from provisioning.models import Job
 ALLOWED: dict[Job.Kind, tuple[ServiceStatus, ...]] = {
     Job.Kind.CREATE: (ServiceStatus.PENDING,),
     Job.Kind.RESIZE: (ServiceStatus.ACTIVE,),
-    Job.Kind.SUSPEND: (ServiceStatus.ACTIVE,),
+    # Cancelled ones are switched off while their data is kept, and deleted after that.
+    Job.Kind.SUSPEND: (ServiceStatus.ACTIVE, ServiceStatus.CANCELLED),
     Job.Kind.UNSUSPEND: (ServiceStatus.SUSPENDED,),
     Job.Kind.CHANGE_PASSWORD: (ServiceStatus.ACTIVE,),
-    Job.Kind.TERMINATE: (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED, ServiceStatus.COMPLETED),
+    Job.Kind.TERMINATE: (
+        ServiceStatus.ACTIVE,
+        ServiceStatus.SUSPENDED,
+        ServiceStatus.COMPLETED,
+        ServiceStatus.CANCELLED,
+    ),
     Job.Kind.REFRESH: (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED),
     Job.Kind.CONFIGURE: (ServiceStatus.ACTIVE,),
 }
@@ -31,9 +37,12 @@ BECOMES: dict[Job.Kind, ServiceStatus] = {
     Job.Kind.SUSPEND: ServiceStatus.SUSPENDED,
     Job.Kind.TERMINATE: ServiceStatus.TERMINATED,
 }
-"""What the service is once the job is done; other jobs leave the state alone."""
+"""What the service is once the job is done; other jobs leave the state alone.
+
+So do all jobs of a cancelled service, whose life is over whatever stands at the vendor.
+"""
 
 
 def is_overtaken(kind: Job.Kind, status: ServiceStatus) -> bool:
     """Whether the service ended while the job waited, so that nothing may be touched any more."""
-    return kind != Job.Kind.TERMINATE and status in ENDED
+    return kind != Job.Kind.TERMINATE and status in ENDED and status not in ALLOWED[kind]

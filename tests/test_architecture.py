@@ -67,6 +67,8 @@ NOUN_EXTRAS = {
     "invoices/rules": "changing when and how invoices are made",
     "services/schedule": "taking back how far services are invoiced",
     "services/addons": "opening, starting and ending add-ons",
+    "mail/service_texts": "the texts about changing and ending a service",
+    "mail/wording": "what every mail has",
     "mail/defaults": "the texts of the built-in templates",
     "mail/delivery": "handing queued mails to the transport",
     "clients/notices": "writing to a client and its contacts",

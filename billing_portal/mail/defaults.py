@@ -1,41 +1,7 @@
 """The mails the portal sends, as shipped.  Staff edit the rows made from them."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class MailTemplate:
-    """`category` is the kind of mail a contact can ask copies of."""
-
-    description: str
-    category: str
-    subject: str
-    text: str
-
-    @property
-    def html(self) -> str:
-        """The text as one column of paragraphs, with the link as a button."""
-        paragraphs = "".join(
-            f'<p style="margin:0 0 16px">{block.strip()}</p>'
-            for block in self.text.split("\n\n")
-            if block.strip() and block.strip() != "{{ url }}"
-        )
-        return _FRAME.replace("PARAGRAPHS", paragraphs.replace("\n", "<br>"))
-
-
-_FRAME = """<!doctype html>
-<html><body style="margin:0;background:#f8f9fb;color:#101828;font:16px/1.5 sans-serif">
-<div style="max-width:560px;margin:0 auto;padding:24px">
-<div style="background:#ffffff;border:1px solid #e4e7ec;border-radius:10px;padding:24px">
-PARAGRAPHS
-<p style="margin:24px 0"><a href="{{ url }}" style="background:#4f46e5;color:#ffffff;\
-text-decoration:none;padding:10px 16px;border-radius:6px">Open in the portal</a></p>
-<p style="margin:0;color:#667085;font-size:13px">Or copy this address: {{ url }}</p>
-</div>
-<p style="color:#667085;font-size:13px;padding:0 24px">{{ seller }} &middot; {{ seller_email }}</p>
-</div></body></html>"""
-
-_CLOSING = "\n\n{{ url }}\n\nQuestions? Just reply, or write to {{ seller_email }}.\n\n{{ seller }}"
+from billing_portal.mail.service_texts import SERVICE_TEMPLATES
+from billing_portal.mail.wording import CLOSING, MailTemplate
 
 DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
     "order_placed": MailTemplate(
@@ -44,7 +10,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         subject="We have your order {{ order }}",
         text=(
             "Hello {{ client }},\n\nthank you for your order {{ order }}: {{ items }}.\n\n"
-            "{{ next_step }}" + _CLOSING
+            "{{ next_step }}" + CLOSING
         ),
     ),
     "invoice_issued": MailTemplate(
@@ -57,7 +23,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nyour invoice {{ number }} over {{ total }} is ready. "
             "{{ to_pay }}\n\nYou can see every line{% if not is_paid %} and pay it{% endif %} here:"
-            + _CLOSING
+            + CLOSING
         ),
     ),
     "payment_received": MailTemplate(
@@ -67,7 +33,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nthank you. Your payment of {{ amount }}"
             "{% if number %} for invoice {{ number }}{% endif %} has arrived. {{ balance }}"
-            + _CLOSING
+            + CLOSING
         ),
     ),
     "credit_note_issued": MailTemplate(
@@ -76,7 +42,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         subject="Credit note {{ note }} for invoice {{ number }}: {{ total }}",
         text=(
             "Hello {{ client }},\n\nwe have corrected your invoice {{ number }} by {{ total }} "
-            "with the credit note {{ note }}: {{ reason }}\n\n{{ what_follows }}" + _CLOSING
+            "with the credit note {{ note }}: {{ reason }}\n\n{{ what_follows }}" + CLOSING
         ),
     ),
     "payment_refunded": MailTemplate(
@@ -86,7 +52,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nwe have sent you {{ amount }} of your payment {{ payment }} "
             "back: {{ reason }}\n\nIt may take some days until you see it on your account."
-            + _CLOSING
+            + CLOSING
         ),
     ),
     "payment_reversed": MailTemplate(
@@ -96,7 +62,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nyour bank has taken your payment {{ payment }} of {{ amount }} "
             "back.{% if numbers %} What it paid is owed again: {{ numbers }}.{% endif %}\n\nIf "
-            "this is a mistake, please pay again or write to us:" + _CLOSING
+            "this is a mistake, please pay again or write to us:" + CLOSING
         ),
     ),
     "payment_reversed_staff": MailTemplate(
@@ -106,7 +72,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "The payment {{ payment }} of {{ client }} over {{ amount }} was taken back by the "
             "payer's bank: {{ reason }}\n\n{% if numbers %}In collections now: {{ numbers }}."
-            "{% else %}No invoice is open because of it.{% endif %}" + _CLOSING
+            "{% else %}No invoice is open because of it.{% endif %}" + CLOSING
         ),
     ),
     "service_active": MailTemplate(
@@ -115,7 +81,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         subject="{{ service }} is ready",
         text=(
             "Hello {{ client }},\n\nyour service {{ service }} ({{ summary }}) is active.\n\n"
-            "The log-in details are on its page, where you can reveal and copy them:" + _CLOSING
+            "The log-in details are on its page, where you can reveal and copy them:" + CLOSING
         ),
     ),
     "datastore_beyond_limit": MailTemplate(
@@ -128,7 +94,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "for the hours it stands.\n\n"
             "{% if stops %}Autoscaling is being switched off, so it grows no further.{% else %}It "
             "may grow further. You can switch autoscaling off, keep fewer backups or ask us for a "
-            "larger product.{% endif %}" + _CLOSING
+            "larger product.{% endif %}" + CLOSING
         ),
     ),
     "datastore_beyond_limit_staff": MailTemplate(
@@ -138,7 +104,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "{{ service }} of {{ client }} has {{ size_gb }} GB; its product sells {{ limit_gb }} "
             "GB. {% if stops %}Autoscaling is being switched off.{% else %}Nothing was changed."
-            "{% endif %}" + _CLOSING
+            "{% endif %}" + CLOSING
         ),
     ),
     "datastore_filling": MailTemplate(
@@ -150,7 +116,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "{{ size_gb }} GB, {{ percent }} %. When it is full, backups fail.\n\n"
             "{% if autoscales %}It grows by itself, but not fast enough just now.{% else %}It does "
             "not grow by itself.{% endif %} You can make it larger, keep fewer backups or switch "
-            "autoscaling on, each with its price before you confirm:" + _CLOSING
+            "autoscaling on, each with its price before you confirm:" + CLOSING
         ),
     ),
     "service_suspended": MailTemplate(
@@ -160,7 +126,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nyour service {{ service }} is suspended"
             "{% if reason %}: {{ reason }}{% endif %}.\n\n"
-            "Nothing was deleted." + _CLOSING
+            "Nothing was deleted." + CLOSING
         ),
     ),
     "service_unsuspended": MailTemplate(
@@ -169,7 +135,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         subject="{{ service }} is back",
         text=(
             "Hello {{ client }},\n\nyour service {{ service }} is no longer suspended. "
-            "Everything is as it was." + _CLOSING
+            "Everything is as it was." + CLOSING
         ),
     ),
     "order_cancelled": MailTemplate(
@@ -179,7 +145,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nwe cancelled your order {{ order }}, because its invoice "
             "{{ number }} was due on {{ due_date }} and nothing was paid. You owe nothing, and "
-            "are welcome to order again." + _CLOSING
+            "are welcome to order again." + CLOSING
         ),
     ),
     "reminder_before_due": MailTemplate(
@@ -188,8 +154,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         subject="Invoice {{ number }} is due on {{ due_date }}",
         text=(
             "Hello {{ client }},\n\na reminder ahead of time: {{ balance }} of invoice "
-            "{{ number }} are due on {{ due_date }}. If you have paid already, thank you."
-            + _CLOSING
+            "{{ number }} are due on {{ due_date }}. If you have paid already, thank you." + CLOSING
         ),
     ),
     "reminder_overdue_first": MailTemplate(
@@ -199,7 +164,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\ninvoice {{ number }} was due on {{ due_date }}, and "
             "{{ balance }} are still open. Perhaps it slipped through. {{ consequence }}\n\n"
-            "You can see and pay it here:" + _CLOSING
+            "You can see and pay it here:" + CLOSING
         ),
     ),
     "reminder_overdue_second": MailTemplate(
@@ -209,7 +174,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\ninvoice {{ number }} is {{ days_overdue }} days overdue. "
             "{{ balance }} are still open since {{ due_date }}. {{ consequence }}\n\n"
-            "Please pay it here, or tell us what stands in the way:" + _CLOSING
+            "Please pay it here, or tell us what stands in the way:" + CLOSING
         ),
     ),
     "reminder_overdue_third": MailTemplate(
@@ -219,7 +184,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nthis is our last reminder of invoice {{ number }}. "
             "{{ balance }} have been open since {{ due_date }}, for {{ days_overdue }} days. "
-            "{{ consequence }}\n\nPlease pay it here, or tell us what stands in the way:" + _CLOSING
+            "{{ consequence }}\n\nPlease pay it here, or tell us what stands in the way:" + CLOSING
         ),
     ),
     "term_notice": MailTemplate(
@@ -230,7 +195,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "Hello {{ client }},\n\nyour service {{ service }} was agreed until {{ ends_on }} and "
             "ends by itself on that day.{% if loses_data %} Everything in it will be deleted "
             "then, so please take a copy of what you need.{% endif %}\n\n"
-            "To keep it, write to us before that day. Your service:" + _CLOSING
+            "To keep it, write to us before that day. Your service:" + CLOSING
         ),
     ),
     "term_last_notice": MailTemplate(
@@ -240,7 +205,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nyour service {{ service }} ends on {{ ends_on }}."
             "{% if loses_data %} Everything in it will be deleted on that day. That cannot be "
-            "taken back.{% endif %}\n\nIf you still need it, write to us today:" + _CLOSING
+            "taken back.{% endif %}\n\nIf you still need it, write to us today:" + CLOSING
         ),
     ),
     "service_completed": MailTemplate(
@@ -250,7 +215,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nall {{ periods }} agreed periods of your service "
             "{{ service }} are paid and over since {{ ended_on }}. We will not invoice it any "
-            "more." + _CLOSING
+            "more." + CLOSING
         ),
     ),
     "termination_notice": MailTemplate(
@@ -261,7 +226,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "Hello {{ client }},\n\ninvoice {{ number }} over {{ total }} has been unpaid since "
             "{{ due_date }}. Unless it is paid before then, your service {{ service }} and "
             "everything in it will be deleted on {{ deletes_on }}. That cannot be taken back.\n\n"
-            "Paying the invoice stops it:" + _CLOSING
+            "Paying the invoice stops it:" + CLOSING
         ),
     ),
     "termination_last_notice": MailTemplate(
@@ -272,14 +237,14 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
             "Hello {{ client }},\n\ninvoice {{ number }} over {{ total }} is still unpaid. Your "
             "service {{ service }} and everything in it will be deleted on {{ deletes_on }}. "
             "That cannot be taken back. Save what you need, or pay the invoice here, which stops "
-            "it:" + _CLOSING
+            "it:" + CLOSING
         ),
     ),
     "addon_active": MailTemplate(
         description="When an add-on of a service begins.",
         category="services",
         subject="{{ addon }} is now part of {{ service }}",
-        text=("Hello {{ client }},\n\n{{ addon }} is now part of {{ service }}." + _CLOSING),
+        text=("Hello {{ client }},\n\n{{ addon }} is now part of {{ service }}." + CLOSING),
     ),
     "addon_ends": MailTemplate(
         description="When an add-on is cancelled to the end of its paid period.",
@@ -288,7 +253,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=(
             "Hello {{ client }},\n\nyou have cancelled {{ addon }} of {{ service }}. You can use "
             "it until the day before {{ day }}, and it is not invoiced again. Until then you can "
-            "keep it after all:" + _CLOSING
+            "keep it after all:" + CLOSING
         ),
     ),
     "addon_ended": MailTemplate(
@@ -297,103 +262,14 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         subject="{{ addon }} of {{ service }} has ended",
         text=(
             "Hello {{ client }},\n\n{{ addon }} of {{ service }} has ended. The service itself "
-            "goes on as before." + _CLOSING
-        ),
-    ),
-    "service_changed": MailTemplate(
-        description="When a change of a service is done.",
-        category="services",
-        subject="{{ service }} has changed",
-        text=(
-            "Hello {{ client }},\n\nyour change is done: {{ service }} is now {{ summary }}."
-            "{% if credit %}\n\n{{ credit }} for the time you had paid already are your credit "
-            "now. Your next invoices use it.{% endif %}" + _CLOSING
-        ),
-    ),
-    "change_expired": MailTemplate(
-        description="When a change of a service was not paid in time.",
-        category="services",
-        subject="{{ service }} stays as it is",
-        text=(
-            "Hello {{ client }},\n\nyou asked to change {{ service }} to {{ summary }}. Invoice "
-            "{{ number }} for it was not paid in time, so we have cancelled it: you owe nothing "
-            "for it, and the service stays as it is. You can ask for the change again at any "
-            "time:" + _CLOSING
-        ),
-    ),
-    "change_failed_staff": MailTemplate(
-        description="To staff: a change of a service needs a person.",
-        category="staff",
-        subject="{{ service }} of {{ client }} does not become {{ summary }}",
-        text=(
-            "{{ client }} changes {{ service }} to {{ summary }}, and that needs you:\n\n"
-            "{{ problem }}" + _CLOSING
-        ),
-    ),
-    "cancellation_noted": MailTemplate(
-        description="When a client cancels a service.",
-        category="services",
-        subject="{{ service }} is cancelled",
-        text=(
-            "Hello {{ client }},\n\nwe have noted that you give {{ service }} up."
-            "{% if not now %} It runs until the day before {{ ends_on }} and is not invoiced for "
-            "more. Until then you can keep it after all.{% endif %}{% if invoices %}\n\nWhat was "
-            "invoiced for later is taken back: {{ invoices }}.{% endif %} What is used until the "
-            "end is on a last invoice." + _CLOSING
-        ),
-    ),
-    "cancellation_staff": MailTemplate(
-        description="To staff: a client cancels a service.",
-        category="staff",
-        subject="{{ client }} cancels {{ service }}",
-        text=(
-            "{{ client }} cancels {{ service }}, {% if now %}at once{% else %}to {{ ends_on }}"
-            "{% endif %}.\n\nReason: {{ reason }}" + _CLOSING
-        ),
-    ),
-    "service_ended": MailTemplate(
-        description="When a cancelled service has ended.",
-        category="services",
-        subject="{{ service }} has ended",
-        text=(
-            "Hello {{ client }},\n\n{{ service }} has ended, as you wished.{% if kept %}\n\nIts "
-            "data is kept until {{ deletes_on }} and then deleted for good. Until then you can "
-            "keep the service, with everything in it:{% endif %}" + _CLOSING
-        ),
-    ),
-    "service_kept": MailTemplate(
-        description="When a client keeps a service it had cancelled.",
-        category="services",
-        subject="{{ service }} goes on",
-        text=(
-            "Hello {{ client }},\n\nyou keep {{ service }}. It goes on as before and is invoiced "
-            "as before." + _CLOSING
-        ),
-    ),
-    "deletion_notice": MailTemplate(
-        description="A week before the data of a cancelled service is deleted.",
-        category="services",
-        subject="The data of {{ service }} will be deleted on {{ deletes_on }}",
-        text=(
-            "Hello {{ client }},\n\n{{ service }} has ended, and its data will be deleted on "
-            "{{ deletes_on }}. That cannot be taken back. Until then you can keep the service:"
-            + _CLOSING
-        ),
-    ),
-    "deletion_last_notice": MailTemplate(
-        description="The day before the data of a cancelled service is deleted.",
-        category="services",
-        subject="Last notice: the data of {{ service }} will be deleted on {{ deletes_on }}",
-        text=(
-            "Hello {{ client }},\n\nthe data of {{ service }} will be deleted on "
-            "{{ deletes_on }}. That cannot be taken back. If you need anything in it, keep the "
-            "service now:" + _CLOSING
+            "goes on as before." + CLOSING
         ),
     ),
     "daily_digest": MailTemplate(
         description="To staff: what the daily automation did.",
         category="staff",
         subject="{{ day }}: {{ headline }}",
-        text=("The daily automation of {{ day }}:\n\n{{ counts }}\n\n{{ failures }}" + _CLOSING),
+        text=("The daily automation of {{ day }}:\n\n{{ counts }}\n\n{{ failures }}" + CLOSING),
     ),
+    **SERVICE_TEMPLATES,
 }

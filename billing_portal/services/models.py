@@ -233,6 +233,13 @@ class Cancellation(models.Model):
     deletes_at = models.DateTimeField(
         null=True, blank=True, help_text="When its data is deleted for good; until then undoable."
     )
+    suspension_cause = models.CharField(
+        max_length=8,
+        choices=SuspensionCause.choices,
+        blank=True,
+        help_text="How the service was suspended when it ended, so that it comes back as it was.",
+    )
+    suspension_reason = models.CharField(max_length=200, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

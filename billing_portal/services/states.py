@@ -37,7 +37,8 @@ TRANSITIONS: dict[ServiceStatus, frozenset[ServiceStatus]] = {
         {ServiceStatus.ACTIVE, ServiceStatus.TERMINATED, ServiceStatus.CANCELLED}
     ),
     ServiceStatus.TERMINATED: frozenset(),
-    ServiceStatus.CANCELLED: frozenset(),
+    # Its client may keep it after all, as long as its data is there.
+    ServiceStatus.CANCELLED: frozenset({ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED}),
     ServiceStatus.COMPLETED: frozenset({ServiceStatus.TERMINATED}),
     ServiceStatus.FRAUD: frozenset({ServiceStatus.PENDING}),
 }

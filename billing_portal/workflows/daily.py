@@ -24,6 +24,7 @@ from billing_portal.errors import PortalError
 from billing_portal.workflows import (
     addon_orders,
     apply_change,
+    cancellations,
     digest,
     dunning,
     ending_overdue,
@@ -57,7 +58,9 @@ TASKS: Mapping[Task, DailyTask] = {
     Task.TAX_IDS: DailyTask(tax_ids.clients_to_ask, tax_ids.ask, "client"),
     Task.CAPTURES: _NOTHING,
     Task.CHANGES: DailyTask(unpaid_changes.changes_to_withdraw, unpaid_changes.withdraw, "change"),
-    Task.CANCELLATIONS: _NOTHING,
+    Task.CANCELLATIONS: DailyTask(
+        cancellations.services_to_work_off, cancellations.work_off, "service"
+    ),
     Task.TERMS: DailyTask(terms.services_to_end, terms.end, "service"),
     Task.ADDONS: DailyTask(addon_orders.addons_to_end, addon_orders.end_due, "add-on"),
     Task.CARD_EXPIRY: _NOTHING,

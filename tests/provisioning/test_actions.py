@@ -135,10 +135,10 @@ def test_a_long_name_of_who_wished_is_cut(pending):
 # --- Refusals -----------------------------------------------------------------------------
 
 ALLOWED = {
-    Job.Kind.SUSPEND: {"active"},
+    Job.Kind.SUSPEND: {"active", "cancelled"},
     Job.Kind.UNSUSPEND: {"suspended"},
     Job.Kind.CHANGE_PASSWORD: {"active"},
-    Job.Kind.TERMINATE: {"active", "suspended", "completed"},
+    Job.Kind.TERMINATE: {"active", "suspended", "completed", "cancelled"},
     Job.Kind.REFRESH: {"active", "suspended"},
 }
 

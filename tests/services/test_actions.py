@@ -27,6 +27,8 @@ ALLOWED = {
     ("suspended", "terminated"),
     ("suspended", "cancelled"),
     ("completed", "terminated"),
+    ("cancelled", "active"),
+    ("cancelled", "suspended"),
     ("fraud", "pending"),
 }
 LATER = utc(2026, 12, 24, 6)

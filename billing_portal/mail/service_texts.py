@@ -1,0 +1,96 @@
+"""The mails about changing, cancelling and keeping a service, as shipped."""
+
+from billing_portal.mail.wording import CLOSING, MailTemplate
+
+SERVICE_TEMPLATES: dict[str, MailTemplate] = {
+    "service_changed": MailTemplate(
+        description="When a change of a service is done.",
+        category="services",
+        subject="{{ service }} has changed",
+        text=(
+            "Hello {{ client }},\n\nyour change is done: {{ service }} is now {{ summary }}."
+            "{% if credit %}\n\n{{ credit }} for the time you had paid already are your credit "
+            "now. Your next invoices use it.{% endif %}" + CLOSING
+        ),
+    ),
+    "change_expired": MailTemplate(
+        description="When a change of a service was not paid in time.",
+        category="services",
+        subject="{{ service }} stays as it is",
+        text=(
+            "Hello {{ client }},\n\nyou asked to change {{ service }} to {{ summary }}. Invoice "
+            "{{ number }} for it was not paid in time, so we have cancelled it: you owe nothing "
+            "for it, and the service stays as it is. You can ask for the change again at any "
+            "time:" + CLOSING
+        ),
+    ),
+    "change_failed_staff": MailTemplate(
+        description="To staff: a change of a service needs a person.",
+        category="staff",
+        subject="{{ service }} of {{ client }} does not become {{ summary }}",
+        text=(
+            "{{ client }} changes {{ service }} to {{ summary }}, and that needs you:\n\n"
+            "{{ problem }}" + CLOSING
+        ),
+    ),
+    "cancellation_noted": MailTemplate(
+        description="When a client cancels a service.",
+        category="services",
+        subject="{{ service }} is cancelled",
+        text=(
+            "Hello {{ client }},\n\nwe have noted that you give {{ service }} up."
+            "{% if not now %} It runs until the day before {{ ends_on }} and is not invoiced for "
+            "more. Until then you can keep it after all.{% endif %}{% if invoices %}\n\nWhat was "
+            "invoiced for later is taken back: {{ invoices }}.{% endif %} What is used until the "
+            "end is on a last invoice." + CLOSING
+        ),
+    ),
+    "cancellation_staff": MailTemplate(
+        description="To staff: a client cancels a service.",
+        category="staff",
+        subject="{{ client }} cancels {{ service }}",
+        text=(
+            "{{ client }} cancels {{ service }}, {% if now %}at once{% else %}to {{ ends_on }}"
+            "{% endif %}.\n\nReason: {{ reason }}" + CLOSING
+        ),
+    ),
+    "service_ended": MailTemplate(
+        description="When a cancelled service has ended.",
+        category="services",
+        subject="{{ service }} has ended",
+        text=(
+            "Hello {{ client }},\n\n{{ service }} has ended, as you wished.{% if kept %}\n\nIts "
+            "data is kept until {{ deletes_on }} and then deleted for good. Until then you can "
+            "keep the service, with everything in it:{% endif %}" + CLOSING
+        ),
+    ),
+    "service_kept": MailTemplate(
+        description="When a client keeps a service it had cancelled.",
+        category="services",
+        subject="{{ service }} goes on",
+        text=(
+            "Hello {{ client }},\n\nyou keep {{ service }}. It goes on as before and is invoiced "
+            "as before." + CLOSING
+        ),
+    ),
+    "deletion_notice": MailTemplate(
+        description="A week before the data of a cancelled service is deleted.",
+        category="services",
+        subject="The data of {{ service }} will be deleted on {{ deletes_on }}",
+        text=(
+            "Hello {{ client }},\n\n{{ service }} has ended, and its data will be deleted on "
+            "{{ deletes_on }}. That cannot be taken back. Until then you can keep the service:"
+            + CLOSING
+        ),
+    ),
+    "deletion_last_notice": MailTemplate(
+        description="The day before the data of a cancelled service is deleted.",
+        category="services",
+        subject="Last notice: the data of {{ service }} will be deleted on {{ deletes_on }}",
+        text=(
+            "Hello {{ client }},\n\nthe data of {{ service }} will be deleted on "
+            "{{ deletes_on }}. That cannot be taken back. If you need anything in it, keep the "
+            "service now:" + CLOSING
+        ),
+    ),
+}
