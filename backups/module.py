@@ -61,7 +61,7 @@ class RemoteBackupsModule:
         {Capability.RESIZE, Capability.METERED, Capability.CONFIGURE}
     )
     metrics: ClassVar[Sequence[Metric]] = (
-        Metric(storage.METRIC, "Backup storage", "GB", per=GB_PER_PRICE),
+        Metric(storage.METRIC, "Backup storage", "GB", per=GB_PER_PRICE, stands=True),
     )
     settings_form: ClassVar[type[forms.Form]] = BackupSettingsForm
     server_form: ClassVar[type[forms.Form]] = BackupServerForm

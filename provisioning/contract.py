@@ -158,12 +158,17 @@ class ChargedUsage:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A meter a module bills by.  `per` units cost the price: 10.00 per 1000 GB and month."""
+    """A meter a module bills by.  `per` units cost the price: 10.00 per 1000 GB and month.
+
+    One that `stands` measures a size, which goes on until it is changed; others count what
+    was used.
+    """
 
     key: str
     name: str
     unit: str
     per: int = 1
+    stands: bool = False
 
 
 class ProductModule(Protocol):

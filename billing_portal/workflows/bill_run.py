@@ -180,7 +180,7 @@ def _park(client_id: int, error: Exception, report: BillRunReport) -> None:
 def _bill(client_ids: Sequence[int], *, at: datetime) -> list[Invoice]:
     """Issue what these clients are due: for all of them or, if one fails, for none."""
     with transaction.atomic():
-        bills = _prepare(client_ids, at=at)
+        bills = prepare(client_ids, at=at)
         Client.objects.filter(pk__in=client_ids).exclude(billing_problem="").update(
             billing_problem=""
         )
@@ -190,13 +190,16 @@ def _bill(client_ids: Sequence[int], *, at: datetime) -> list[Invoice]:
 
 def _preview(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
     with transaction.atomic():
-        bills = _prepare(client_ids, at=at)
+        bills = prepare(client_ids, at=at)
         transaction.set_rollback(True)
     return bills
 
 
-def _prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
-    """Lock clients and services, write the charges of every window due, and draft invoices."""
+def prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
+    """Lock clients and services, write the charges of every window due, and draft invoices.
+
+    In the caller's transaction, which goes on to issue the drafts, or is rolled back.
+    """
     locked = Client.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=client_ids)
     clients = list(locked.select_related("group").order_by("pk"))
     rules = billed.billing_rules()

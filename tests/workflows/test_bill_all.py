@@ -63,7 +63,7 @@ def test_a_client_that_fails_is_parked_and_stops_nobody(vendor):
 
 def test_our_bugs_are_parked_as_ours(vendor, monkeypatch):
     service = make_metered(vendor)
-    monkeypatch.setattr(bill_run, "_prepare", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(bill_run, "prepare", lambda *args, **kwargs: 1 / 0)
 
     (parked,) = bill_run.bill_all(DUE).parked
 
