@@ -117,6 +117,13 @@ def bank_text(snapshot: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, [f"IBAN {grouped}", snapshot.get("bic") and _bic(snapshot)]))
 
 
+def footer(seller: Mapping[str, Any]) -> str:
+    """The seller on one line, for the foot of a page."""
+    parts = [seller["name"], *seller["address"].splitlines(), seller.get("phone", "")]
+    parts.append(seller.get("email", ""))
+    return ", ".join(filter(None, parts))
+
+
 def _bic(snapshot: Mapping[str, Any]) -> str:
     return f"BIC {snapshot['bic']}"
 

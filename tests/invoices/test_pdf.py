@@ -106,7 +106,7 @@ def test_a_part_payment_leaves_the_balance_to_pay(backup):
 
     sheet, _ = text_of(invoice)
 
-    assert "Total €8.61 Paid −€5.00 Balance €3.61" in sheet  # noqa: RUF001
+    assert "Total €8.61 Paid −€5.00 Left to pay €3.61" in sheet  # noqa: RUF001
     assert "Please pay €3.61 by Dec 15, 2026" in sheet
 
 
