@@ -44,7 +44,7 @@ def _charge(
     ]
     if not found:
         return []
-    charges = invoices.add_charges([_new_charge(*one) for one in found], at=at)
+    charges = invoices.add_charges([new_charge(*one) for one in found], at=at)
     meter.usage_charged(
         [
             ChargedUsage(service.pk, usage, charge.pk)
@@ -78,12 +78,13 @@ def _rounds_due(
     """The first due window of every metered service, then the second ones, and so on."""
     metered = [service for service in services if service.activated_at and is_metered(service)]
     closed = billed.closed_windows([service.pk for service in metered])
-    due = [(service, _windows_due(service, closed[service.pk], at=at)) for service in metered]
+    due = [(service, windows_due(service, closed[service.pk], at=at)) for service in metered]
     for number in range(max((len(windows) for _, windows in due), default=0)):
         yield [(service, windows[number]) for service, windows in due if number < len(windows)]
 
 
-def _windows_due(service: Service, closed: frozenset[datetime], *, at: datetime) -> list[Period]:
+def windows_due(service: Service, closed: frozenset[datetime], *, at: datetime) -> list[Period]:
+    """The months of a service to charge at `at`, oldest first; `closed`: starts of those done."""
     return usage_windows_due(
         anchor=service.usage_counted_from,
         timezone=settings.SELLER_TIMEZONE,
@@ -94,7 +95,8 @@ def _windows_due(service: Service, closed: frozenset[datetime], *, at: datetime)
     )
 
 
-def _new_charge(service: Service, window: Period, usage: Usage) -> NewCharge:
+def new_charge(service: Service, window: Period, usage: Usage) -> NewCharge:
+    """What a service owes for a month, as it is written down."""
     return NewCharge(
         key=f"{usage.metric}:{service.pk}:{window.start.isoformat()}",
         client_id=service.client_id,
