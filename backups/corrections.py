@@ -111,15 +111,19 @@ def shares(exact_amounts: Sequence[Fraction], amount: Decimal, currency: str) ->
 
 
 def _parts(late: LateSize, service: Service) -> Iterator[Part]:
-    """The stretch, cut at the windows it lies in; nothing is owed before the order."""
+    """The stretch, cut at the windows it lies in; nothing is owed before the order.
+
+    Nor after the end of the service, however long its data was kept.
+    """
     starts_at = max(late.starts_at, service.created_at)
-    if starts_at >= late.ends_at:
+    ends_at = min(late.ends_at, service.ended_at or late.ends_at)
+    if starts_at >= ends_at:
         return
     difference = Fraction(late.size_bytes - late.billed_bytes, BYTES_PER_GB)
     for window in slices_from(service.usage_counted_from, timezone=settings.SELLER_TIMEZONE):
-        if window.start >= late.ends_at:
+        if window.start >= ends_at:
             return
-        if inside := window.overlap(starts_at, late.ends_at):
+        if inside := window.overlap(starts_at, ends_at):
             share = difference * inside.microseconds / window.microseconds
             yield Part(inside, late.billed_bytes, late.size_bytes, share)
 

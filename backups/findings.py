@@ -12,6 +12,7 @@ from enum import StrEnum
 from django.db.models import Exists, OuterRef, QuerySet
 
 from billing_portal.services.models import Service
+from billing_portal.services.queries import open_cancellation
 from billing_portal.services.states import ENDED, ServiceStatus
 from provisioning.models import Job
 
@@ -77,6 +78,8 @@ def _findings(row: Datastore) -> Iterator[Finding]:
     if service is None:
         yield Finding(Kind.ORPHAN, "No service knows it. It costs, and nobody pays for it.")
         return
+    if service.status in ENDED and open_cancellation(service.pk):
+        return  # kept for a while, in case its client wants it back
     if service.status in ENDED:
         state = ServiceStatus(service.status).label.lower()
         yield Finding(Kind.LEFT_OVER, f"Its service is {state}, but it still stands.")

@@ -1,7 +1,8 @@
 """What recorded sizes cost: spans into segments, segments into one amount per period.
 
 Billed is the provisioned size, for exactly as long as it stood; before the service was
-ordered and after the datastore was deleted nothing is owed.  Only our own rows are read.
+ordered, and after it ended or the datastore was deleted, nothing is owed.  Only our own
+rows are read.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from billing_portal.calc.proration import (
     total_amount,
 )
 from billing_portal.errors import PortalError
-from billing_portal.services.models import ServiceUsagePrice
+from billing_portal.services.models import Service, ServiceUsagePrice
 from provisioning.contract import ChargedUsage, Usage, UsageMoved
 
 from . import corrections
@@ -68,7 +69,7 @@ def _storage(
     if not spans or agreed is None:
         return []
     price_per_gb = Fraction(agreed.price) / GB_PER_PRICE
-    segments = _segments(spans, period, price_per_gb, ordered_at=agreed.service.created_at)
+    segments = _segments(spans, period, price_per_gb, agreed.service)
     if not segments:
         return []
     currency = agreed.service.currency
@@ -178,12 +179,12 @@ def _agreed_prices(service_ids: Collection[int]) -> dict[int, ServiceUsagePrice]
 
 
 def _segments(
-    spans: Sequence[SizeSpan], period: Period, price_per_gb: Fraction, *, ordered_at: datetime
+    spans: Sequence[SizeSpan], period: Period, price_per_gb: Fraction, service: Service
 ) -> list[Segment]:
     """The priced stretches of every datastore, oldest first."""
     segments: list[Segment] = []
     for _, of_one in groupby(spans, key=lambda span: span.datastore_id):
-        changes = in_time_order(_changes(list(of_one), ordered_at))
+        changes = in_time_order(_until_end(_changes(list(of_one), service.created_at), service))
         segments += prorate_sizes(changes, period=period, price_per_gb=price_per_gb)
     return sorted(segments, key=lambda segment: segment.period.start)
 
@@ -197,6 +198,16 @@ def _changes(spans: Sequence[SizeSpan], ordered_at: datetime) -> Iterator[SizeCh
     ends_at = last.ends_at or (last.last_seen_at if _is_missing(last) else None)
     if ends_at:
         yield SizeChange(max(ends_at, ordered_at), 0)
+
+
+def _until_end(changes: Iterable[SizeChange], service: Service) -> Iterator[SizeChange]:
+    """Up to the end of the service: data that is kept for a while after it costs nothing."""
+    ended_at = service.ended_at
+    if ended_at is None:
+        yield from changes
+        return
+    yield from (change for change in changes if change.at < ended_at)
+    yield SizeChange(ended_at, 0)
 
 
 def _is_missing(span: SizeSpan) -> bool:

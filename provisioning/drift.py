@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from billing_portal.services.queries import open_cancellation
 from billing_portal.services.states import ServiceStatus
 from provisioning import registry
 from provisioning.contract import RemoteState
@@ -95,7 +96,7 @@ def _differences(
 ) -> Iterator[tuple[DriftKind, str]]:
     service = placement.service
     if service.status in GONE:
-        if state is not None:
+        if state is not None and open_cancellation(service.pk) is None:
             ended = ServiceStatus(service.status).label.lower()
             message = f"{service} is {ended}, but {state.name} still exists at the vendor."
             yield DriftKind.LEFT_OVER, message

@@ -127,10 +127,10 @@ def end(cancellation_id: int, *, at: datetime, actor: User | None = None) -> Ser
             reason="its client gave it up",
             actor=actor,
         )
-        if stands:
+        if stands and grace:
             _switch_off(found, at=at)
-            if not grace:
-                delete(found.pk, at=at, actor=actor)
+        elif stands:
+            delete(found.pk, at=at, actor=actor)
         _tell_ended(found, stands=stands, at=at)
         service.refresh_from_db()
         return service
