@@ -183,3 +183,20 @@ def _rates(product: Product) -> dict[Cell, Rate]:
         (one.currency, one.cycle): Rate(one.setup_fee, one.recurring)
         for one in product.prices.all()
     }
+
+
+def rates_by_choice(product: Product, *, currency: str) -> dict[tuple[str, str], OfferedChoice]:
+    """Every choice of the product's options by their keys, hidden ones too.
+
+    What a tick box or a quantity costs stands under the option's key and "".
+    """
+    prices = ChoicePrice.objects.filter(currency=currency)
+    options = Option.objects.filter(group__products=product).order_by("-hidden", "-pk")
+    found: dict[tuple[str, str], OfferedChoice] = {}
+    for option in options.prefetch_related(
+        Prefetch("choices", Choice.objects.prefetch_related(Prefetch("prices", prices)))
+    ):
+        for choice in reversed(_offered(option, option.choices.all()).choices):
+            single = option.kind in (Option.Kind.YES_NO, Option.Kind.QUANTITY)
+            found[option.key, "" if single else choice.key] = choice
+    return found
