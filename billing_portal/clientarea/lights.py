@@ -56,12 +56,19 @@ def service_light(service: Service, job: Job | None) -> Light:
     return SERVICE_LIGHTS[ServiceStatus(service.status)]
 
 
+INVOICE_LIGHTS = {
+    InvoiceStatus.PENDING: Light("waiting", "Payment under way"),
+    InvoiceStatus.PAID: Light("active", "Paid"),
+    InvoiceStatus.REFUNDED: Light("ended", "Refunded"),
+    InvoiceStatus.CANCELLED: Light("ended", "Cancelled"),
+}
+"""States that say it all; the others depend on the day."""
+
+
 def invoice_light(invoice: Invoice, today: date) -> Light:
-    """Paid, unpaid, overdue (from the day after the due date), or cancelled."""
-    if invoice.status == InvoiceStatus.PAID:
-        return Light("active", "Paid")
-    if invoice.status == InvoiceStatus.CANCELLED:
-        return Light("ended", "Cancelled")
+    """Unpaid, overdue (from the day after the due date), or what its state says."""
+    if invoice.status in INVOICE_LIGHTS:
+        return INVOICE_LIGHTS[InvoiceStatus(invoice.status)]
     if invoice.due_date < today:
         return Light("failed", "Overdue")
     return Light("info", "Partly paid" if invoice.paid_amount else "Unpaid")

@@ -23,7 +23,7 @@ from billing_portal.invoices.models import Charge, Invoice, InvoiceStatus
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnlyAdmin):
     page = "staff:invoice"
-    list_display = ("number", "client", "issued", "due", "sum", "owed", "state")
+    list_display = ("named", "client", "issued", "due", "sum", "owed", "state")
     list_filter = (
         "status",
         "currency",
@@ -47,8 +47,14 @@ class InvoiceAdmin(ReadOnlyAdmin):
         today = local_date(now(), settings.SELLER_TIMEZONE)
         return super().get_queryset(request).annotate(is_late=LessThan(F("due_date"), Value(today)))
 
+    @display(description="Number", ordering="number")
+    def named(self, invoice: Invoice) -> str:
+        return str(invoice)
+
     @display(description="Issued", ordering="issue_date")
     def issued(self, invoice: Invoice) -> str:
+        if invoice.status == InvoiceStatus.DRAFT:
+            return "-"
         return day(invoice.issue_date)
 
     @display(description="Due", ordering="due_date")
@@ -61,13 +67,13 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     @display(description="Open")
     def owed(self, invoice: Invoice) -> str:
-        if invoice.status != InvoiceStatus.UNPAID:
+        if not invoice.is_owed:
             return amount("-")
         return amount(format_amount(invoice.balance, invoice.currency))
 
     @display(description="State", ordering="status")
     def state(self, invoice: Any) -> str:
-        if invoice.status == InvoiceStatus.UNPAID and invoice.is_late:
+        if invoice.is_payable and invoice.is_late:
             return light("overdue", "Overdue")
         return light(invoice.status, invoice.get_status_display())
 
@@ -105,7 +111,7 @@ class ChargeAdmin(ReadOnlyAdmin):
     @display(description="Invoice")
     def invoiced(self, charge: Charge) -> str:
         line = getattr(charge, "line", None)
-        return light("done", line.invoice.number) if line else light("waiting", "Next invoice")
+        return light("done", str(line.invoice)) if line else light("waiting", "Next invoice")
 
     @display(description="Evidence")
     def explained(self, charge: Charge) -> str:

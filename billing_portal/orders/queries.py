@@ -4,7 +4,6 @@ from enum import StrEnum
 
 from django.db.models import QuerySet
 
-from billing_portal.invoices.models import InvoiceStatus
 from billing_portal.orders.models import Order
 from billing_portal.services.models import Service
 from billing_portal.services.states import ENDED, ServiceStatus
@@ -49,7 +48,7 @@ def step_of(order: Order, service: Service) -> Step:
     jobs = list(service.jobs.all())
     if jobs:
         return Step.DELAYED if _is_troubled(jobs[-1]) else Step.SETTING_UP
-    if order.invoice and order.invoice.status == InvoiceStatus.UNPAID:
+    if order.invoice and order.invoice.is_owed:
         return Step.PAYMENT
     return Step.REVIEW
 

@@ -17,11 +17,14 @@ from billing_portal.calc.invoice import DraftInvoice
 from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
+from billing_portal.clients.queries import asked_fields
 from billing_portal.clock.reading import now
+from billing_portal.custom_fields import answered
 from billing_portal.errors import PortalError
 from billing_portal.invoices import queries as invoices
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.invoices.queries import BALANCE
+from billing_portal.invoices.states import OWED
 from billing_portal.payments import queries as payments
 from billing_portal.services import queries as services
 from billing_portal.staff.figures import RUNNING, monthly_recurring
@@ -46,7 +49,9 @@ def crumbs(client: Client | None = None) -> tuple[Crumb, ...]:
 @staff_page("clients.view_client")
 def summary(request: HttpRequest, pk: int) -> HttpResponse:
     """Who they are, what they owe and have, what is open, and what happened."""
-    people = Client.objects.prefetch_related("contacts", "memberships__user")
+    people = Client.objects.select_related("group").prefetch_related(
+        "contacts", "memberships__user"
+    )
     client = get_object_or_404(people, pk=pk)
     at = now()
     kind = request.GET.get("kind", "")
@@ -56,6 +61,7 @@ def summary(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "client": client,
         "tax": tax_decision(client, at=at).why,
+        "answers": answered(asked_fields(by_staff=True), client.custom_fields),
         "at": at,
         "today": local_date(at, settings.SELLER_TIMEZONE),
         "figures": _figures(client, at),
@@ -174,7 +180,7 @@ def tax_decision(client: Client, *, at: datetime) -> Decision:
 
 def _figures(client: Client, at: datetime) -> dict[str, Any]:
     """Balance, overdue, paid so far and monthly worth, in the client's currency."""
-    unpaid = Q(status=InvoiceStatus.UNPAID)
+    unpaid = Q(status__in=OWED)
     today = local_date(at, settings.SELLER_TIMEZONE)
     left = BALANCE
     sums = Invoice.objects.filter(client=client, currency=client.currency).aggregate(

@@ -15,8 +15,9 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import add_months, local_date, local_midnight
 from billing_portal.clients.models import Client
-from billing_portal.invoices.models import Invoice, InvoiceStatus
+from billing_portal.invoices.models import Invoice
 from billing_portal.invoices.queries import BALANCE
+from billing_portal.invoices.states import OWED, VOID
 from billing_portal.payments.models import Transaction
 from billing_portal.products.models import CYCLE_MONTHS
 from billing_portal.services.models import Service
@@ -133,9 +134,9 @@ def months(at: datetime, *, count: int = 12) -> list[Month]:
 
 def _invoiced(at: datetime) -> list[dict[str, Any]]:
     today = local_date(at, settings.SELLER_TIMEZONE)
-    unpaid = Q(status=InvoiceStatus.UNPAID)
+    unpaid = Q(status__in=OWED)
     overdue = unpaid & Q(due_date__lt=today)
-    recent = Q(issued_at__gt=at - LATELY) & ~Q(status=InvoiceStatus.CANCELLED)
+    recent = Q(issued_at__gt=at - LATELY) & ~Q(status__in=VOID)
     rows = (
         Invoice.objects.order_by()
         .values("currency")

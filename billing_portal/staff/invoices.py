@@ -12,18 +12,19 @@ from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
 from billing_portal.invoices import queries
 from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
-from billing_portal.invoices.pdf import invoice_pdf
 from billing_portal.mail.models import ClientMail
 from billing_portal.payments import queries as payments
+from billing_portal.staff import invoice_files
 from billing_portal.staff.forms import CancelInvoiceForm
 from billing_portal.staff.page import Crumb, member, show, staff_page
+from billing_portal.workflows import documents
 from billing_portal.workflows.cancel_invoice import cancel_invoice
 
 
 def crumbs(invoice: Invoice | None = None) -> tuple[Crumb, ...]:
     path = [Crumb("Invoices", reverse("admin:invoices_invoice_changelist"))]
     if invoice:
-        path.append(Crumb(invoice.number, reverse("staff:invoice", args=[invoice.pk])))
+        path.append(Crumb(str(invoice), reverse("staff:invoice", args=[invoice.pk])))
     return tuple(path)
 
 
@@ -37,25 +38,17 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "invoice": invoice,
         "today": local_date(now(), settings.SELLER_TIMEZONE),
         "lines": lines,
+        "einvoice": invoice_files.card(invoice, lines),
+        "credit_notes": invoice.credit_notes.order_by("issue_date", "pk"),
         "allocations": payments.allocations_of(pk),
         "mails": mails.select_related("email"),
         "history": history_of(invoice),
         "can_cancel": _is_cancellable(invoice, lines),
+        "is_draft": invoice.status == InvoiceStatus.DRAFT,
+        "can_split": len(lines) > 1 and not documents.why_not_movable(invoice),
     }
-    title = invoice.number
+    title = str(invoice)
     return show(request, "staff/invoice.html", title=title, crumbs=crumbs(), context=context)
-
-
-@staff_page("invoices.view_invoice")
-def pdf(request: HttpRequest, pk: int) -> HttpResponse:
-    """The invoice as the client gets it."""
-    invoice = _invoice(pk)
-    name = f'inline; filename="{invoice.number}.pdf"'
-    return HttpResponse(
-        invoice_pdf(invoice),
-        content_type="application/pdf",
-        headers={"Content-Disposition": name},
-    )
 
 
 @staff_page("invoices.add_invoice")

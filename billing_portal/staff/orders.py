@@ -82,7 +82,7 @@ def set_up(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, "Set-up requested. It usually takes less than a minute.")
             return redirect("staff:order", pk=pk)
-    unpaid = order.invoice is not None and order.invoice.status == "unpaid"
+    unpaid = order.invoice is not None and order.invoice.is_owed
     context = {"order": order, "waiting": waiting, "form": form, "is_unpaid": unpaid}
     return show(
         request, "staff/set_up.html", title="Set up now", crumbs=crumbs(order), context=context

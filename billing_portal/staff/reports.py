@@ -21,8 +21,9 @@ from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import add_months, local_date, local_midnight
 from billing_portal.clock.reading import now
 from billing_portal.invoices.amounts import format_amount
-from billing_portal.invoices.models import Charge, Invoice, InvoiceStatus
+from billing_portal.invoices.models import Charge, Invoice
 from billing_portal.invoices.queries import BALANCE
+from billing_portal.invoices.states import OWED, VOID
 from billing_portal.payments.models import Transaction
 from billing_portal.services.models import Service
 from billing_portal.staff.figures import LATELY, RUNNING, per_month
@@ -81,7 +82,7 @@ def aging(at: datetime) -> Report:
     sums = {f"a{i}": Sum(left, filter=_late(today, *age[1:])) for i, age in enumerate(AGES)}
     oldest = Sum(left, filter=_late(today, AGES[-1][2], None))
     rows: Iterable[Any] = (
-        Invoice.objects.filter(status=InvoiceStatus.UNPAID)
+        Invoice.objects.filter(status__in=OWED)
         .order_by()
         .values("client", "currency", "client__company_name", "client__last_name")
         .annotate(**sums, oldest=oldest, owed=Sum(left))
@@ -113,7 +114,7 @@ def months(at: datetime) -> Report:
     since = local_midnight(firsts[0], settings.SELLER_TIMEZONE)
     invoiced = _by_month(
         Invoice.objects.filter(issue_date__gte=firsts[0], currency=currency).exclude(
-            status=InvoiceStatus.CANCELLED
+            status__in=VOID
         ),
         "issue_date",
         "total",

@@ -17,8 +17,10 @@ from billing_portal.automation.queries import BusinessDay
 from billing_portal.automation.queries import rules as automation_rules
 from billing_portal.calc.periods import local_date
 from billing_portal.errors import PortalError
-from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
+from billing_portal.invoices.models import Invoice, InvoiceLine
+from billing_portal.invoices.states import OWED, PAYABLE
 from billing_portal.products.models import Cycle
+from billing_portal.services.addons import BILLABLE
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus, SuspensionCause
 from billing_portal.workflows import change_service
@@ -26,6 +28,12 @@ from provisioning import actions as provisioning
 from provisioning.models import Job
 
 logger = logging.getLogger(__name__)
+
+SUSPENDING = Q(addon__isnull=True) | Q(
+    addon__addon__suspends_service=True, addon__status__in=BILLABLE
+)
+"""Invoice lines that cost their service its freedom: those of an add-on only if it says so
+and runs."""
 
 
 def services_to_suspend(on: BusinessDay) -> list[int]:
@@ -38,6 +46,7 @@ def services_to_suspend(on: BusinessDay) -> list[int]:
             status=ServiceStatus.ACTIVE,
             client__exempt_from_dunning=False,
         )
+        .exclude(client__group__exempt_from_suspension=True)
         .exclude(cycle=Cycle.ONE_TIME)
         .order_by("pk")
         .values_list("pk", flat=True)
@@ -54,7 +63,7 @@ def suspend(service_id: int, on: BusinessDay) -> Deed | None:
     if line is None:
         return None
     invoice = Invoice.objects.select_for_update(no_key=True).get(pk=line.invoice_id)
-    if invoice.status != InvoiceStatus.UNPAID:
+    if not invoice.is_payable:
         return None
     reason = f"invoice {invoice.number} has been due since {invoice.due_date.isoformat()}"
     service = change_service.suspend(
@@ -139,7 +148,10 @@ def _limit(on: BusinessDay) -> date:
 
 
 def _overdue_lines(limit: date) -> QuerySet[InvoiceLine]:
-    """Lines of unpaid invoices for which their service was not suspended yet."""
+    """Lines of invoices to pay for which their service was not suspended yet.
+
+    A payment under way holds suspensions; collections do not.
+    """
     done = TaskItem.objects.filter(
         run__task=Task.SUSPENSIONS,
         outcome=TaskItem.Outcome.DONE,
@@ -147,8 +159,9 @@ def _overdue_lines(limit: date) -> QuerySet[InvoiceLine]:
         invoice=OuterRef("invoice"),
     )
     return InvoiceLine.objects.filter(
+        SUSPENDING,
         ~Exists(done),
-        invoice__status=InvoiceStatus.UNPAID,
+        invoice__status__in=PAYABLE,
         invoice__due_date__lte=limit,
     )
 
@@ -178,8 +191,9 @@ def _is_overdue(service_id: int, today: date) -> bool:
 
 
 def _unpaid_lines(today: date) -> QuerySet[InvoiceLine]:
+    # A payment under way brings nothing back yet: it may still fail.
     return InvoiceLine.objects.filter(
-        invoice__status=InvoiceStatus.UNPAID, invoice__due_date__lt=today
+        SUSPENDING, invoice__status__in=OWED, invoice__due_date__lt=today
     )
 
 

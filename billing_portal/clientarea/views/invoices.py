@@ -18,9 +18,10 @@ from billing_portal.clientarea.forms import PayForm
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
 from billing_portal.invoices import evidence, queries
+from billing_portal.invoices.einvoice_files import why_no_xrechnung
 from billing_portal.invoices.evidence import Explanation
-from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
-from billing_portal.invoices.pdf import invoice_pdf
+from billing_portal.invoices.models import Invoice, InvoiceLine
+from billing_portal.invoices.tax_words import tax_rows
 from billing_portal.payments import queries as payments
 from billing_portal.payments import registry
 
@@ -53,32 +54,28 @@ def invoices(request: ClientRequest) -> HttpResponse:
 
 
 def _invoices() -> QuerySet[Invoice]:
-    return Invoice.objects.select_related("client", "order")
+    return queries.published().select_related("client", "order")
 
 
 @require_GET
 @for_row(Permission.INVOICES, _invoices)
 def invoice(request: ClientRequest, invoice: Invoice) -> HttpResponse:
     """The invoice, each usage line with what it follows from, and how to pay it."""
+    lines = list(queries.lines_of(invoice))
     context = {
         "invoice": invoice,
         "light": lights.invoice_light(invoice, _today()),
-        "lines": [_printed(line, invoice.currency) for line in queries.lines_of(invoice)],
+        "lines": [_printed(line, invoice.currency) for line in lines],
+        "tax_rows": tax_rows(invoice.taxes, invoice.currency, locale=printing.locale()),
+        "has_xrechnung": not why_no_xrechnung(invoice, lines),
+        "credit_notes": invoice.credit_notes.order_by("issue_date", "pk"),
         "allocations": payments.allocations_of(invoice.pk),
         "gateway_names": gateway_names(),
-        "can_pay": invoice.status == InvoiceStatus.UNPAID,
+        "can_pay": invoice.is_payable,
         "pay_form": PayForm(),
         "gateways": registry.gateways(),
     }
     return render(request, "invoices/invoice.html", context)
-
-
-@require_GET
-@for_row(Permission.INVOICES, _invoices)
-def pdf(request: ClientRequest, invoice: Invoice) -> HttpResponse:
-    response = HttpResponse(invoice_pdf(invoice), content_type="application/pdf")
-    response["Content-Disposition"] = f'inline; filename="{invoice.number}.pdf"'
-    return response
 
 
 @require_GET

@@ -12,7 +12,8 @@ from billing_portal.clientarea.access import ClientRequest, for_row
 from billing_portal.clientarea.forms import PayForm, new_key
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
-from billing_portal.invoices.models import Invoice, InvoiceStatus
+from billing_portal.invoices.models import Invoice
+from billing_portal.invoices.queries import published
 from billing_portal.payments import registry
 from billing_portal.payments.contract import Instructions, PaymentRequest, Redirect
 from billing_portal.workflows.invoice_paid import apply_webhook
@@ -21,11 +22,11 @@ TEST_GATEWAY = "test"
 
 
 @require_http_methods(["GET", "POST"])
-@for_row(Permission.INVOICES, lambda: Invoice.objects.select_related("client", "order"))
+@for_row(Permission.INVOICES, lambda: published().select_related("client", "order"))
 def pay(request: ClientRequest, invoice: Invoice) -> HttpResponse:
     """POST starts a payment; GET shows the instructions of a gateway that gives some."""
-    if invoice.status != InvoiceStatus.UNPAID:
-        messages.info(request, f"Invoice {invoice} needs no payment.")
+    if not invoice.is_payable:
+        messages.info(request, f"{invoice.document} {invoice} needs no payment now.")
         return redirect("clientarea:invoice", pk=invoice.pk)
     form = PayForm(request.POST or request.GET)
     if not form.is_valid():
@@ -43,12 +44,12 @@ def pay(request: ClientRequest, invoice: Invoice) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@for_row(Permission.INVOICES, lambda: Invoice.objects.select_related("client", "order"))
+@for_row(Permission.INVOICES, lambda: published().select_related("client", "order"))
 def test_payment(request: ClientRequest, invoice: Invoice) -> HttpResponse:
     """The demo's stand-in for a bank's page.  404 where the test gateway is not installed."""
     if not any(gateway.key == TEST_GATEWAY for gateway in registry.gateways()):
         raise Http404
-    if invoice.status != InvoiceStatus.UNPAID:
+    if not invoice.is_payable:
         return redirect(_after_payment(request, invoice))
     key = request.POST.get("event_key", "")
     if not 16 <= len(key) <= 64:

@@ -18,7 +18,7 @@ from billing_portal.invoices.evidence import (
     quantity_text,
     unit_price_text,
 )
-from billing_portal.invoices.models import Charge, Invoice, InvoiceLine, InvoiceStatus
+from billing_portal.invoices.models import Charge, Invoice, InvoiceLine
 from billing_portal.payments.registry import gateways
 from billing_portal.services.models import Service
 from billing_portal.taxes.supply import plain_percent
@@ -61,6 +61,12 @@ def talked(seconds: int) -> str:
 def label(name: str) -> str:
     """A key as words: "used_bytes" is "Used bytes"."""
     return str(name).replace("_", " ").capitalize()
+
+
+@register.filter
+def amount(text: str, currency: str) -> str:
+    """An amount of a stored tax summary, which is text."""
+    return admin_print.money(Decimal(text), currency)
 
 
 @register.filter
@@ -157,7 +163,7 @@ def job_light(job: Job) -> SafeString:
 
 @register.filter
 def invoice_light(invoice: Invoice, today: date) -> SafeString:
-    if invoice.status == InvoiceStatus.UNPAID and invoice.due_date < today:
+    if invoice.is_payable and invoice.due_date < today:
         return admin_print.light("overdue", "Overdue")
     return admin_print.light(invoice.status, invoice.get_status_display())
 
