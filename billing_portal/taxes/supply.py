@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from billing_portal.calc.tax import NO_TAX, Rounding, TaxCategory, TaxRate, TaxTreatment
 from billing_portal.taxes.ids import MEMBER_STATES, vat_country
-from billing_portal.taxes.models import TaxRule, TaxSettings
+from billing_portal.taxes.models import TaxSettings
 from billing_portal.taxes.places import state_key
 
 REVERSE_CHARGE = (
@@ -73,13 +73,30 @@ class Decision:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceTax:
+    """A tax rule as plain values; empty `country` or `state` means any."""
+
+    level: int
+    name: str
+    country: str
+    state: str
+    percent: Decimal
+    compound: bool
+
+
 @dataclass(slots=True)
 class TaxLaw:
     """The seller's settings and the rules of one day.  Remembers what it has decided."""
 
     settings: TaxSettings
-    rules: Sequence[TaxRule]
+    rules: Sequence[PlaceTax] = ()
+    home_country: str = field(init=False)
     _decided: dict[Buyer, Decision] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Once: a country field makes an object each time it is read.
+        self.home_country = str(self.settings.seller_country)
 
     def decide(self, buyer: Buyer) -> Decision:
         found = self._decided.get(buyer)
@@ -99,7 +116,7 @@ class TaxLaw:
             self.settings.enabled
             and self.settings.eu_vat
             and vat_country(country) in MEMBER_STATES
-            and vat_country(country) != _code(self.settings.seller_country)
+            and vat_country(country) != self.home_country
         )
 
     def _decide(self, buyer: Buyer) -> Decision:
@@ -111,9 +128,9 @@ class TaxLaw:
             return self._by_place(buyer)
         if self.asks_register_about(buyer.country):
             return self._in_other_member_state(buyer)
-        if vat_country(buyer.country) == _code(self.settings.seller_country):
+        if vat_country(buyer.country) == self.home_country:
             return self._by_place(buyer)
-        if any(_code(rule.country) == buyer.country for rule in self.rules):
+        if any(rule.country == buyer.country for rule in self.rules):
             return self._by_place(buyer)
         return self._untaxed(
             TaxCategory.OUTSIDE_SCOPE, OUTSIDE_EU, f"No VAT: {buyer.country} is outside the EU"
@@ -127,7 +144,7 @@ class TaxLaw:
                 why += f" on {standing.checked_at:%-d %b %Y}"
             return self._untaxed(TaxCategory.REVERSE_CHARGE, REVERSE_CHARGE, why)
         country = vat_country(buyer.country)
-        own = [rule for rule in self.rules if _code(rule.country) == country]
+        own = [rule for rule in self.rules if rule.country == country]
         if own:
             return self._taxed(self._pick(self.rules, country, buyer.state), buyer)
         return self._taxed(self._home_rules(), buyer, f", no rule for {country}: the home rate")
@@ -139,16 +156,16 @@ class TaxLaw:
             return self._untaxed(TaxCategory.OUTSIDE_SCOPE, "", f"No tax: no rule for {place}")
         return self._taxed(rules, buyer)
 
-    def _home_rules(self) -> list[TaxRule]:
+    def _home_rules(self) -> list[PlaceTax]:
         seller = self.settings
-        return self._pick(self.rules, _code(seller.seller_country), seller.seller_state)
+        return self._pick(self.rules, self.home_country, seller.seller_state)
 
-    def _pick(self, rules: Sequence[TaxRule], country: str, state: str) -> list[TaxRule]:
+    def _pick(self, rules: Sequence[PlaceTax], country: str, state: str) -> list[PlaceTax]:
         """The most specific rule of each level: of the state, the country, any country."""
         place = state_key(country, state)
-        best: dict[int, TaxRule] = {}
+        best: dict[int, PlaceTax] = {}
         for rule in rules:
-            of = _code(rule.country)
+            of = rule.country
             if of and (of != country or (rule.state and state_key(of, rule.state) != place)):
                 continue
             known = best.get(rule.level)
@@ -156,7 +173,7 @@ class TaxLaw:
                 best[rule.level] = rule
         return [best[level] for level in sorted(best)]
 
-    def _taxed(self, rules: Sequence[TaxRule], buyer: Buyer, why: str = "") -> Decision:
+    def _taxed(self, rules: Sequence[PlaceTax], buyer: Buyer, why: str = "") -> Decision:
         treatment = self._charged(rules)
         rates = " and ".join(f"{r.name} {plain_percent(r.percent)} %" for r in treatment.rates)
         who = "company" if buyer.is_company else "private person"
@@ -164,7 +181,7 @@ class TaxLaw:
         about_id = _about_id(buyer) if self.asks_register_about(buyer.country) else ""
         return Decision(treatment, f"{rates or 'No tax'}: {who} in {place}{about_id}{why}")
 
-    def _charged(self, rules: Sequence[TaxRule]) -> TaxTreatment:
+    def _charged(self, rules: Sequence[PlaceTax]) -> TaxTreatment:
         if not rules:
             return NO_TAX
         rates = tuple(
@@ -208,10 +225,5 @@ def _about_id(buyer: Buyer) -> str:
     return _ABOUT[buyer.standing.state].format(buyer.standing.vat_id)
 
 
-def _specificity(rule: TaxRule) -> tuple[bool, bool]:
+def _specificity(rule: PlaceTax) -> tuple[bool, bool]:
     return bool(rule.country), bool(rule.state)
-
-
-def _code(country: object) -> str:
-    """A country field's two letters; empty for none."""
-    return str(getattr(country, "code", country) or "")
