@@ -54,6 +54,16 @@ def light(state: str, word: str) -> SafeString:
     )
 
 
+def badge(text: str, colour: str) -> SafeString:
+    """A name with a dot in a colour staff gave it; the name says it all without the dot."""
+    return format_html(
+        '<span class="badge"><span class="badge-dot" style="background:{}" aria-hidden="true">'
+        "</span>{}</span>",
+        colour,
+        text,
+    )
+
+
 def amount(text: str) -> SafeString:
     """A number that lines up with the numbers above and below it."""
     return format_html('<span class="amount">{}</span>', text)

@@ -27,7 +27,7 @@ from billing_portal.products.models import (
     UsagePrice,
 )
 from billing_portal.promotions.models import Promotion
-from billing_portal.services.models import Service, ServiceUsagePrice
+from billing_portal.services.models import Service, ServiceAddon, ServiceUsagePrice
 from billing_portal.services.states import ENDED, ServiceStatus
 from provisioning.models import Placement, Server
 
@@ -392,3 +392,20 @@ def rewrite_issued(invoice: Invoice, **fields: Any) -> None:
     row.update(status="draft")
     row.update(**{"status": status} | fields)
     invoice.refresh_from_db()
+
+
+def make_service_addon(service: Service, addon: Addon, **fields: Any) -> ServiceAddon:
+    """An active add-on at its first price, on its service's schedule."""
+    price = addon.prices.order_by("pk")[0]
+    values: dict[str, Any] = {
+        "status": ServiceStatus.ACTIVE,
+        "cycle": price.cycle,
+        "currency": price.currency,
+        "recurring_amount": price.recurring,
+        "setup_fee": price.setup_fee,
+        "anchor_date": service.anchor_date,
+        "billed_until": service.billed_until,
+        "created_at": service.created_at,
+        "activated_at": service.activated_at,
+    }
+    return ServiceAddon.objects.create(service=service, addon=addon, **values | fields)

@@ -5,7 +5,11 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
@@ -15,9 +19,16 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminE
 from billing_portal.accounts import actions as accounts
 from billing_portal.accounts.models import User
 from billing_portal.admin_frame import PortalAdmin
-from billing_portal.admin_print import dress, light, moment
+from billing_portal.admin_print import amount, badge, dress, light, moment
 from billing_portal.clients import actions
-from billing_portal.clients.models import Client, ClientField, Contact, Membership, Permission
+from billing_portal.clients.models import (
+    Client,
+    ClientField,
+    ClientGroup,
+    Contact,
+    Membership,
+    Permission,
+)
 from billing_portal.clients.queries import asked_fields
 from billing_portal.clock.reading import now
 from billing_portal.custom_fields import as_initial, form_fields, gathered
@@ -108,9 +119,11 @@ PROFILE = [
 @admin.register(Client)
 class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
     page = "staff:client"
-    list_display = ("__str__", "contact", "email", "country", "standing", "since")
+    list_display = ("__str__", "contact", "email", "country", "in_group", "standing", "since")
+    list_select_related = ("group",)
     list_filter = (
         "status",
+        "group",
         "country",
         "currency",
         ("city", FieldTextFilter),
@@ -130,7 +143,16 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
     )
     fieldsets = (
         *PROFILE,
-        ("Billing", {"fields": (("currency", "status"), "exempt_from_dunning", "tax_exempt")}),
+        (
+            "Billing",
+            {
+                "fields": (
+                    ("currency", "status"),
+                    ("group", "separate_invoices"),
+                    *("exempt_from_dunning", "tax_exempt"),
+                )
+            },
+        ),
         ("Notes", {"fields": ("notes",)}),
     )
 
@@ -186,6 +208,10 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
     def contact(self, client: Client) -> str:
         return f"{client.first_name} {client.last_name}"
 
+    @display(description="Group", ordering="group__name")
+    def in_group(self, client: Client) -> str:
+        return badge(client.group.name, client.group.colour) if client.group else "-"
+
     @display(description="State", ordering="status")
     def standing(self, client: Client) -> str:
         if client.billing_problem:
@@ -195,6 +221,60 @@ class ClientAdmin(SimpleHistoryAdmin, PortalAdmin):
     @display(description="Client since", ordering="created_at")
     def since(self, client: Client) -> str:
         return moment(client.created_at)
+
+
+@admin.register(ClientGroup)
+class ClientGroupAdmin(SimpleHistoryAdmin, PortalAdmin):
+    """Groups of clients; one that is in use cannot be deleted."""
+
+    list_display = (
+        "coloured",
+        "discount",
+        "members",
+        "exempt_from_suspension",
+        "separate_invoices",
+    )
+    search_fields = ("name",)
+    ordering = ("name", "pk")
+    deletable = True
+    fieldsets = (
+        (None, {"fields": (("name", "colour"), "discount_percent")}),
+        ("Billing", {"fields": ("separate_invoices", "exempt_from_suspension")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ClientGroup]:
+        return super().get_queryset(request).annotate(client_count=Count("clients"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        used = obj is not None and obj.clients.exists()
+        return not used and super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Without deleting many at once, which would not look at each."""
+        return {k: v for k, v in super().get_actions(request).items() if k != "delete_selected"}
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "colour":
+            field.widget.input_type = "color"
+        return field
+
+    @display(description="Group", ordering="name")
+    def coloured(self, group: ClientGroup) -> str:
+        return badge(group.name, group.colour)
+
+    @display(description="Discount", ordering="discount_percent")
+    def discount(self, group: ClientGroup) -> str:
+        percent = group.discount_percent
+        return amount(f"{percent.normalize():f} %") if percent else "-"
+
+    @display(description="Clients", ordering="client_count")
+    def members(self, group: Any) -> str:
+        if not group.client_count:
+            return "-"
+        address = reverse("admin:clients_client_changelist")
+        link = f"{address}?{urlencode({'group__id__exact': group.pk})}"
+        return format_html('<a href="{}">{}</a>', link, amount(str(group.client_count)))
 
 
 @admin.register(ClientField)

@@ -25,6 +25,7 @@ from billing_portal.services import actions as services
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus, SuspensionCause
 from billing_portal.workflows import change_service
+from billing_portal.workflows.overdue_services import SUSPENDING
 
 FIRST, LAST = "termination_notice", "termination_last_notice"
 DAY = timedelta(days=1)
@@ -36,7 +37,9 @@ class NoticeNotSent(PortalError):
 
 def services_to_end(on: BusinessDay) -> list[int]:
     """Ids of services to plan a deletion of, or with one planned."""
-    owed = _long_overdue(on).filter(lines__service=OuterRef("pk"))
+    owed = InvoiceLine.objects.filter(
+        SUSPENDING, invoice__in=_long_overdue(on), service=OuterRef("pk")
+    )
     planned = PlannedTermination.objects.filter(
         service=OuterRef("pk"), carried_out_at__isnull=True, withdrawn_at__isnull=True
     )
@@ -47,6 +50,7 @@ def services_to_end(on: BusinessDay) -> list[int]:
         suspension_cause=SuspensionCause.OVERDUE,
         client__exempt_from_dunning=False,
     )
+    ripe &= ~Q(client__group__exempt_from_suspension=True)
     found = Service.objects.filter(ripe | Exists(planned))
     return list(found.order_by("pk").values_list("pk", flat=True))
 
@@ -60,7 +64,7 @@ def end(service_id: int, on: BusinessDay) -> Deed | None:
     invoice = _lock_invoice(service_id, plan, on)
     service = (
         Service.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("client", "product")
+        .select_related("client__group", "product")
         .get(pk=service_id)
     )
     if invoice is None or not _still_applies(service, invoice, on):
@@ -85,7 +89,9 @@ def _lock_invoice(
     """The invoice the deletion is for, locked so that no payment comes in between."""
     if plan:
         return Invoice.objects.select_for_update(no_key=True).get(pk=plan.invoice_id)
-    lines = InvoiceLine.objects.filter(service=service_id, invoice__in=_long_overdue(on))
+    lines = InvoiceLine.objects.filter(
+        SUSPENDING, service=service_id, invoice__in=_long_overdue(on)
+    )
     oldest = lines.order_by("invoice__due_date", "invoice_id").first()
     return (
         Invoice.objects.select_for_update(no_key=True).get(pk=oldest.invoice_id) if oldest else None
@@ -99,6 +105,7 @@ def _still_applies(service: Service, invoice: Invoice, on: BusinessDay) -> bool:
         and service.status == ServiceStatus.SUSPENDED
         and service.suspension_cause == SuspensionCause.OVERDUE
         and not service.client.exempt_from_dunning
+        and not (service.client.group and service.client.group.exempt_from_suspension)
         and (put_off is None or put_off <= on.today)
     )
 

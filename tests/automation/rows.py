@@ -9,7 +9,7 @@ from post_office.models import Email
 
 from billing_portal.invoices.models import Invoice, InvoiceLine
 from billing_portal.mail.models import ClientMail
-from billing_portal.services.models import Service
+from billing_portal.services.models import Service, ServiceAddon
 from tests.factories import make_client, make_service, utc
 
 _numbers = count(1)
@@ -17,9 +17,16 @@ DUE = date(2026, 5, 1)
 
 
 def make_overdue(
-    service: Service | None = None, *, due: date = DUE, also: Sequence[Service] = ()
+    service: Service | None = None,
+    *,
+    due: date = DUE,
+    also: Sequence[Service] = (),
+    addon: ServiceAddon | None = None,
 ) -> Invoice:
-    """An unpaid invoice over 30.00 for each of these services, issued 14 days before `due`."""
+    """An unpaid invoice over 30.00 for each of these services, issued 14 days before `due`.
+
+    With `addon`, the line is that of the service's add-on.
+    """
     service = service or make_service(make_client())
     billed = [service, *also]
     issued = due - timedelta(days=14)
@@ -41,6 +48,7 @@ def make_overdue(
             position=position,
             kind=InvoiceLine.Kind.RECURRING,
             service=one,
+            addon=addon,
             description="Box",
             period_start=due,
             period_end=due + timedelta(days=30),

@@ -25,11 +25,15 @@ from pbx.models import Call, Tariff, TariffRate, Tenant
 from provisioning.models import Job, ModuleLog, Placement, Server
 from tests.factories import (
     AT,
+    make_addon,
     make_client,
+    make_client_group,
     make_placement,
     make_product,
+    make_promotion,
     make_server,
     make_service,
+    make_service_addon,
     make_user,
 )
 
@@ -65,8 +69,10 @@ def make_world() -> World:
     ensure_staff_roles()
     ensure_templates()
     user = make_user(name=f"Owner {number}")
+    group = make_client_group(f"Partners {number}", discount_percent="10")
     client = make_client(
         owner=user,
+        group=group,
         company_name=f"Company {number}",
         notes="Call in the morning.",
         billing_problem="Service 7 has no agreed price.",
@@ -77,7 +83,16 @@ def make_world() -> World:
     server = make_server(
         credentials={"token": SECRET}, paused_until=AT + timedelta(days=9000), pause_reason="down"
     )
-    service = make_service(client, product=product, recurring="19", usage={"traffic": "10"})
+    promotion = make_promotion(f"WORLD-{number}", value="20", recurring=True)
+    service = make_service(
+        client,
+        product=product,
+        recurring="19",
+        usage={"traffic": "10"},
+        promotion=promotion,
+        discount_amount=Decimal("3.80"),
+    )
+    make_service_addon(service, make_addon(product, "5", name=f"Snapshots {number}"))
     placement = make_placement(
         service,
         server=server,
