@@ -79,7 +79,7 @@ def unit_price_text(line: InvoiceLine, currency: str, *, locale: str = "en") -> 
 
 def units_per_price(line: InvoiceLine) -> int:
     """How many units the unit price buys: 1000 GB for storage."""
-    if line.charge is None:
+    if line.charge is None or line.service is None:
         return 1
     module = registry.modules().get(line.service.product.module_key)
     return next((m.per for m in module.metrics if m.key == line.charge.metric), 1) if module else 1

@@ -9,10 +9,7 @@ from collections.abc import Sequence
 
 from billing_portal.invoices import evidence, parties, pdf_parts, queries
 from billing_portal.invoices.amounts import format_amount, format_day
-from billing_portal.invoices.einvoice import EInvoice, NoEInvoice
-from billing_portal.invoices.einvoice_checks import missing
-from billing_portal.invoices.einvoice_cii import cii_xml
-from billing_portal.invoices.einvoice_reading import of_credit_note, of_invoice
+from billing_portal.invoices.einvoice_files import facturx_file
 from billing_portal.invoices.evidence import Explanation
 from billing_portal.invoices.models import CreditNote, Invoice, InvoiceLine, InvoiceStatus
 from billing_portal.invoices.pdf_page import WIDTH, Paper
@@ -42,7 +39,7 @@ def invoice_pdf(invoice: Invoice) -> bytes:
     _payment(paper, invoice)
     explained = [(line, evidence.explain(line.charge)) for line in lines if line.charge]
     _appendix(paper, reference, [(line, found) for line, found in explained if found])
-    return paper.finish(einvoice=_embedded(invoice, lines))
+    return paper.finish(einvoice=facturx_file(invoice, lines))
 
 
 def credit_note_pdf(note: CreditNote) -> bytes:
@@ -70,33 +67,7 @@ def credit_note_pdf(note: CreditNote) -> bytes:
         paper, [*sums, ("Credit in total", format_amount(note.total, note.currency), True)]
     )
     pdf_parts.remarks(paper, [f"Reason: {note.reason}", note.tax_note, _use_of(note)])
-    return paper.finish(einvoice=_embedded(note))
-
-
-def why_no_einvoice(document: Invoice | CreditNote) -> list[str]:
-    """Why the PDF carries no e-invoice, in sentences for staff; empty if it does."""
-    try:
-        return missing(_einvoice(document))
-    except NoEInvoice as refusal:
-        return [str(refusal)]
-
-
-def _embedded(
-    document: Invoice | CreditNote, lines: Sequence[InvoiceLine] | None = None
-) -> bytes | None:
-    try:
-        einvoice = _einvoice(document, lines)
-    except NoEInvoice:
-        return None
-    return None if missing(einvoice) else cii_xml(einvoice)
-
-
-def _einvoice(
-    document: Invoice | CreditNote, lines: Sequence[InvoiceLine] | None = None
-) -> EInvoice:
-    if isinstance(document, CreditNote):
-        return of_credit_note(document)
-    return of_invoice(document, lines)
+    return paper.finish(einvoice=facturx_file(note))
 
 
 def _title(invoice: Invoice) -> str:

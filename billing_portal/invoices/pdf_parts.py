@@ -10,32 +10,20 @@ from typing import Any
 from fpdf.enums import XPos, YPos
 
 from billing_portal.calc.money import exact, round_places
-from billing_portal.calc.tax import TaxCategory
 from billing_portal.invoices import evidence
 from billing_portal.invoices.amounts import (
     format_amount,
     format_day,
     format_price,
-    format_quantity,
 )
 from billing_portal.invoices.einvoice_reading import last_day, printed_price
 from billing_portal.invoices.models import CreditNoteLine, InvoiceLine
 from billing_portal.invoices.pdf_page import MARGIN, WIDTH, Paper
+from billing_portal.invoices.tax_words import Tax, percent_text, tax_rows
 
 Sum = tuple[str, str, bool]
 """Label, amount, and whether it is what the reader looks for."""
-Tax = Mapping[str, str]
-"""One row of a document's stored tax summary."""
 HALF = WIDTH / 2
-UNTAXED = {
-    TaxCategory.ZERO: "Zero rate",
-    TaxCategory.EXEMPT: "Without tax",
-    TaxCategory.REVERSE_CHARGE: "Reverse charge",
-    TaxCategory.INTRA_COMMUNITY: "Intra-community supply",
-    TaxCategory.EXPORT: "Export",
-    TaxCategory.OUTSIDE_SCOPE: "Not taxed",
-}
-"""How 0 % is called where the summary has no name for it."""
 
 
 def letterhead(paper: Paper, title: str, seller: Mapping[str, Any]) -> None:
@@ -84,7 +72,7 @@ def parties(
 
 def lines(paper: Paper, billed: Sequence[InvoiceLine], taxes: Sequence[Tax], currency: str) -> None:
     """What is billed, each with its period; a column for tax if any is charged."""
-    taxed = _percent(taxes)
+    taxed = percent_text(taxes)
     headings = ["", "Description and period", "Quantity", "Unit price", "Amount"]
     widths, align = [7.0, 71.0, 32.0, 36.0, 24.0], "LLRRR"
     rows = [
@@ -109,7 +97,7 @@ def credit_lines(
     paper: Paper, credited: Sequence[CreditNoteLine], taxes: Sequence[Tax], currency: str
 ) -> None:
     """By how much each line of the invoice is corrected."""
-    taxed = _percent(taxes)
+    taxed = percent_text(taxes)
     rows = [
         [
             str(line.position),
@@ -130,14 +118,7 @@ def net_and_taxes(net: Decimal, taxes: Sequence[Tax], currency: str) -> list[Sum
     """The net total and each tax with what it was taken of; nothing if none was charged."""
     if not taxes:
         return []
-    rows = [
-        (
-            f"{_tax_name(tax)} on {format_amount(Decimal(tax['base']), currency)}",
-            format_amount(Decimal(tax["amount"]), currency),
-            False,
-        )
-        for tax in taxes
-    ]
+    rows = [(label, amount, False) for label, amount in tax_rows(taxes, currency)]
     return [("Total without tax", format_amount(net, currency), False), *rows]
 
 
@@ -192,19 +173,6 @@ def _price_text(line: InvoiceLine, currency: str) -> str:
         return evidence.unit_price_text(line, currency)
     price = round_places(exact(line.amount) / exact(line.quantity), 6)
     return format_price(price, currency)
-
-
-def _percent(taxes: Sequence[Tax]) -> str:
-    """The rates of a taxed line: "19 %", or "5 % + 7 %"; empty if there are none."""
-    rates = [Decimal(tax["percent"]) for tax in taxes]
-    return " + ".join(f"{format_quantity(rate)} %" for rate in rates if rate)
-
-
-def _tax_name(tax: Tax) -> str:
-    percent = Decimal(tax["percent"])
-    if percent:
-        return f"{tax['name']} {format_quantity(percent)} %"
-    return tax["name"] or UNTAXED[TaxCategory(tax["category"])]
 
 
 def _labelled(label: str, value: str) -> str:

@@ -11,9 +11,10 @@ from pypdf import PdfReader
 
 from billing_portal.clients.models import ClientField
 from billing_portal.invoices.einvoice_cii import cii_xml
+from billing_portal.invoices.einvoice_files import why_no_facturx
 from billing_portal.invoices.einvoice_reading import of_invoice
 from billing_portal.invoices.models import InvoiceStatus
-from billing_portal.invoices.pdf import credit_note_pdf, invoice_pdf, why_no_einvoice
+from billing_portal.invoices.pdf import credit_note_pdf, invoice_pdf
 from tests.invoices.documents import (
     REVERSE_CHARGE,
     VAT_19,
@@ -129,7 +130,7 @@ def test_what_is_no_invoice_is_marked_and_carries_none(invoice, fields, said, wh
 
     assert said in " ".join(pages_of(pdf)).replace("\xa0", "")
     assert "/AF" not in catalog_of(pdf)
-    assert [why in sentence for sentence in why_no_einvoice(invoice)] == [True]
+    assert [why in sentence for sentence in why_no_facturx(invoice)] == [True]
 
 
 def test_an_invoice_that_lacks_something_is_printed_all_the_same():
@@ -138,7 +139,7 @@ def test_an_invoice_that_lacks_something_is_printed_all_the_same():
     invoice = issued(client, recurring=lines, treatment=REVERSE_CHARGE)
 
     assert "/AF" not in catalog_of(invoice_pdf(invoice))
-    assert why_no_einvoice(invoice) == ["Acme Ltd has no VAT id, so no tax can be left to it."]
+    assert why_no_facturx(invoice) == ["Acme Ltd has no VAT id, so no tax can be left to it."]
 
 
 # --- What is printed ----------------------------------------------------------------------
