@@ -23,6 +23,7 @@ def pages(world):
         "admin:index": [],
         "staff:client": [world.client.pk],
         "staff:client-preview": [world.client.pk],
+        "staff:billing-settings": [],
         "staff:service": [world.service.pk],
         "staff:service-live": [world.service.pk],
         "staff:order": [world.order.pk],
