@@ -80,7 +80,7 @@ class ContactInline(TabularInline):
 class ClientForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial |= as_initial(self.instance.custom_fields)
+        self.initial = {**self.initial, **as_initial(self.instance.custom_fields)}
 
 
 class NewClientForm(forms.ModelForm):

@@ -1,4 +1,4 @@
-"""Product groups and add-ons in the staff dashboard.
+"""Product groups, options and add-ons in the staff dashboard.
 
 Products are in `staff/admin.py`: their form asks the module that delivers them, and modules
 lie above products.
@@ -9,15 +9,24 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from billing_portal.admin_frame import PortalAdmin
 from billing_portal.admin_print import amount, light, money
 from billing_portal.calc.money import UnknownCurrency, minor_units
-from billing_portal.products.models import Addon, AddonPrice, ProductGroup
+from billing_portal.products.models import (
+    Addon,
+    AddonPrice,
+    Choice,
+    Option,
+    OptionGroup,
+    ProductGroup,
+)
 
 
 @admin.register(ProductGroup)
@@ -106,3 +115,78 @@ class AddonAdmin(SimpleHistoryAdmin, PortalAdmin):
         if addon.retired:
             return light("retired", "Retired")
         return light("hidden", "Hidden") if addon.hidden else light("active", "For sale")
+
+
+class OptionInline(TabularInline):
+    model = Option
+    fields = ("name", "key", "kind", "minimum", "maximum", "position", "hidden")
+    extra = 0
+    show_change_link = True
+    verbose_name_plural = "options: open one to give it choices"
+
+
+@admin.register(OptionGroup)
+class OptionGroupAdmin(PortalAdmin):
+    """Options offered together; the prices of all their choices are on a page of their own."""
+
+    list_display = ("name", "option_names", "for_products")
+    search_fields = ("name",)
+    autocomplete_fields = ("products",)
+    fields = ("name", "products")
+    inlines = (OptionInline,)
+    ordering = ("name", "pk")
+    actions_detail = ("edit_prices",)
+
+    @action(description="Prices", url_path="to-prices", icon="sell", permissions=["change"])
+    def edit_prices(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("staff:option-prices", object_id)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OptionGroup]:
+        return super().get_queryset(request).prefetch_related("options", "products")
+
+    @display(description="Options")
+    def option_names(self, group: OptionGroup) -> str:
+        return ", ".join(option.name for option in group.options.all()) or "-"
+
+    @display(description="Products")
+    def for_products(self, group: OptionGroup) -> str:
+        return ", ".join(product.name for product in group.products.all()) or "-"
+
+
+class OneChoiceFormSet(BaseInlineFormSet):
+    """Tick boxes and quantities have exactly one choice: what is priced."""
+
+    def clean(self) -> None:
+        super().clean()
+        choices = [
+            form for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")
+        ]
+        single = self.instance.kind in (Option.Kind.YES_NO, Option.Kind.QUANTITY)
+        if single and len(choices) != 1:
+            kind = self.instance.get_kind_display().lower()
+            raise forms.ValidationError(f"An option of the kind “{kind}” has exactly one choice.")
+
+
+class ChoiceInline(TabularInline):
+    model = Choice
+    formset = OneChoiceFormSet
+    fields = ("name", "key", "position", "hidden")
+    extra = 0
+
+
+@admin.register(Option)
+class OptionAdmin(PortalAdmin):
+    list_display = ("name", "group", "kind", "key", "hidden")
+    list_filter = ("group", "kind", "hidden")
+    list_select_related = ("group",)
+    search_fields = ("name", "key")
+    prepopulated_fields = {"key": ("name",)}  # noqa: RUF012
+    fields = (("group", "kind"), ("name", "key"), ("minimum", "maximum"), ("position", "hidden"))
+    inlines = (ChoiceInline,)
+    ordering = ("group__name", "position", "pk")
+    actions_detail = ("edit_prices",)
+
+    @action(description="Prices", url_path="to-prices", icon="sell", permissions=["change"])
+    def edit_prices(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        option = self.get_queryset(request).get(pk=object_id)
+        return redirect("staff:option-prices", option.group_id)

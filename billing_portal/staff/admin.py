@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import TabularInline
+from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -26,7 +26,8 @@ from billing_portal.calc.money import UnknownCurrency, minor_units
 from billing_portal.clients.admin import ClientAdmin
 from billing_portal.clients.models import Client
 from billing_portal.invoices.amounts import format_amount, format_price
-from billing_portal.products.models import Price, Product, UsagePrice
+from billing_portal.products.forms import check_price
+from billing_portal.products.models import Price, Product, ProductField, UsagePrice
 from billing_portal.services.states import ServiceStatus
 from billing_portal.workflows import tax_ids
 from provisioning import registry
@@ -36,6 +37,14 @@ from provisioning.forms import judge, question
 PREFIX = "setting_"
 NO_MODULE = "none"
 RUNNING = (ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED)
+
+
+BILLING = (
+    "taxable",
+    ("periods_limit", "term_days"),
+    ("prorata_day", "prorata_next_from"),
+)
+CHANGES = ("upgrades_to", ("change_policy", "deletion_grace_days"))
 
 
 class CurrencyForm(forms.ModelForm):
@@ -50,9 +59,42 @@ class CurrencyForm(forms.ModelForm):
         return currency
 
 
+class PriceForm(CurrencyForm):
+    """A price that can be one: not absurd, and in the currency's decimals."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for name in ("recurring", "setup_fee"):
+            amount, currency = cleaned.get(name), cleaned.get("currency")
+            if amount is not None and currency:
+                try:
+                    check_price(amount, currency)
+                except forms.ValidationError as error:
+                    self.add_error(name, error)
+        return cleaned
+
+
+class QuestionInline(StackedInline):
+    """Further questions put with an order."""
+
+    model = ProductField
+    fields = (
+        ("label", "key"),
+        ("kind", "position"),
+        "help_text",
+        "choices",
+        "pattern",
+        ("required", "staff_only", "on_invoice"),
+    )
+    extra = 0
+    tab = True
+    verbose_name = "question"
+    verbose_name_plural = "questions"
+
+
 class PriceInline(TabularInline):
     model = Price
-    form = CurrencyForm
+    form = PriceForm
     fields = ("currency", "cycle", "recurring", "setup_fee")
     extra = 0
     tab = True
@@ -122,9 +164,32 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
     list_select_related = ("group",)
     search_fields = ("name", "tagline", "slug")
     prepopulated_fields = {"slug": ("name",)}  # noqa: RUF012
-    inlines = (PriceInline, UsagePriceInline)
-    actions_detail = ("view_in_shop",)
+    inlines = (PriceInline, UsagePriceInline, QuestionInline)
+    actions_detail = (
+        *("view_in_shop", "edit_prices"),
+        {
+            "title": "More",
+            "items": ["reprice_services", "duplicate_product", "retire_product"],
+        },
+    )
+    filter_horizontal = ("upgrades_to",)
     ordering = ("group__position", "position", "name", "pk")
+
+    @action(description="Prices", url_path="to-prices", icon="sell", permissions=["change"])
+    def edit_prices(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("staff:product-prices", object_id)
+
+    @action(description="Reprice services", url_path="to-reprice", permissions=["change"])
+    def reprice_services(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("staff:product-reprice", object_id)
+
+    @action(description="Duplicate", url_path="to-duplicate", permissions=["change"])
+    def duplicate_product(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("staff:product-duplicate", object_id)
+
+    @action(description="Retire", url_path="to-retire", permissions=["change"])
+    def retire_product(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("staff:product-retire", object_id)
 
     @action(description="View in shop", url_path="shop", icon="storefront", permissions=["view"])
     def view_in_shop(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -164,6 +229,9 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
         shown: list[Any] = [
             (None, {"fields": (("name", "slug"), ("group", "set_up"))}),
             ("In the shop", {"fields": shop}),
+            ("How many", {"fields": (("quantity_mode", "maximum_quantity"), "stock")}),
+            ("Billing", {"fields": BILLING}),
+            ("Changes and the end", {"fields": CHANGES}),
         ]
         if settings and self.has_change_permission(request, obj):
             shown.insert(1, (registry.module_class(key).name, {"fields": settings}))
@@ -171,7 +239,7 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         metered = bool(_metrics(_module_key(request, obj)))
-        return self.inlines if metered else (PriceInline,)
+        return self.inlines if metered else (PriceInline, QuestionInline)
 
     @display(description="Delivered by", ordering="module_key")
     def module(self, product: Product) -> str:

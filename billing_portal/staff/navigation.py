@@ -84,6 +84,7 @@ def _groups() -> list[tuple[str, list[Item]]]:
             "Clients",
             [
                 _list("Clients", "group", "clients", "client"),
+                _list("Client groups", "groups", "clients", "clientgroup"),
                 _list("Services", "deployed_code", "services", "service"),
                 _list("Orders", "shopping_cart", "orders", "order"),
             ],
@@ -135,6 +136,16 @@ def _groups() -> list[tuple[str, list[Item]]]:
             [
                 _list("Products", "inventory_2", "products", "product"),
                 _list("Product groups", "category", "products", "productgroup"),
+                _list("Options", "tune", "products", "optiongroup"),
+                Item(
+                    "Catalogue check",
+                    "rule",
+                    reverse("staff:catalogue"),
+                    "products.view_product",
+                ),
+                _list("Client questions", "contact_support", "clients", "clientfield"),
+                _list("Add-ons", "extension", "products", "addon"),
+                _list("Promotions", "sell", "promotions", "promotion"),
             ],
         ),
         (

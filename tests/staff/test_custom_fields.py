@@ -61,7 +61,7 @@ def test_staff_answer_for_a_client_and_see_it_on_its_page(staff):
     assert "Further questions" in asked
     assert answer.status_code == 302, answer.context["errors"]
     assert Client.objects.get().custom_fields == {"old": "kept", "risk": "high"}
-    shown = staff.get(f"/staff/clients/{client.pk}/").content.decode()
+    shown = staff.get(f"/staff/clients/client/{client.pk}/").content.decode()
     assert "<dt>Risk class</dt><dd>high</dd>" in shown
 
 
@@ -84,7 +84,7 @@ def test_a_services_page_shows_every_answer_and_option(staff):
         options=[{"key": "disks", "name": "Disks", "text": "SSD", "units": 1}],
     )
 
-    shown = staff.get(f"/staff/services/{service.pk}/").content.decode()
+    shown = staff.get(f"/staff/services/service/{service.pk}/").content.decode()
 
     assert "<dt>Rack</dt><dd>R7</dd>" in shown
     assert "<dt>Disks</dt><dd>SSD</dd>" in shown

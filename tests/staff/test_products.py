@@ -40,11 +40,15 @@ def form(group, **changed):
         "group": group.pk,
         "set_up": "on_payment",
         "position": "0",
+        "quantity_mode": "one",
+        "maximum_quantity": "1",
+        "change_policy": "auto",
+        "deletion_grace_days": "7",
         "setting_least": "2",
         "setting_most": "8",
         "setting_is_fast": "on",
     }
-    for name in ("prices", "usage_prices"):
+    for name in ("prices", "usage_prices", "fields"):
         fields |= {f"{name}-TOTAL_FORMS": "0", f"{name}-INITIAL_FORMS": "0"}
     return fields | changed
 
