@@ -281,6 +281,13 @@ POST_OFFICE = {
     "CELERY_ENABLED": False,
     "MAX_RETRIES": 4,
 }
+MAIL_PAPERS = {
+    "invoice_issued": "billing_portal.invoices.mailing.invoice_paper",
+    "credit_note_issued": "billing_portal.invoices.mailing.credit_note_paper",
+}
+"""What a mail carries besides its text: by template, the function that draws it."""
+if not ATTACH_INVOICES:
+    MAIL_PAPERS = {}
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"{SELLER_NAME} <{SELLER_EMAIL}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

@@ -12,6 +12,8 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from post_office.models import STATUS, Email
 
+from billing_portal.mail.papers import attach_papers
+
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
@@ -37,6 +39,7 @@ def _deliver(email_id: int) -> bool:
     if not _due().filter(pk=email_id).update(scheduled_time=timezone.now() + LEASE):
         return False
     email = Email.objects.get(pk=email_id)
+    attach_papers(email)
     if email.dispatch(log_level=2) == STATUS.sent:
         return True
     _try_later(email)
