@@ -9,6 +9,7 @@ from django.conf import settings
 
 from billing_portal.calc.periods import Period, local_date, slices_from
 from billing_portal.clientarea.offers import PER_CYCLE, Meter, meters
+from billing_portal.invoices.queries import billing_rules
 from billing_portal.products.models import Cycle
 from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
@@ -50,8 +51,9 @@ def _next_date(service: Service, *, at: datetime) -> date | None:
     if service.status not in billable_statuses():
         return None
     days = []
-    if service.recurring_amount and service.cycle_months:
-        days.append(service.billed_until - timedelta(days=settings.INVOICE_LEAD_DAYS))
+    if service.recurring_amount and service.cycle_months and service.has_periods_left:
+        lead = billing_rules().lead_days_of(service.cycle)
+        days.append(service.billed_until - timedelta(days=lead))
     if service.product.module_key:
         end = current_window(service, at).end
         days.append(local_date(end, settings.SELLER_TIMEZONE))

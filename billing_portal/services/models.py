@@ -135,6 +135,13 @@ class Service(models.Model):
         return CYCLE_MONTHS[self.cycle]
 
     @property
+    def has_periods_left(self) -> bool:
+        """Whether a period is left to invoice before its term is over."""
+        return (self.ends_on is None or self.billed_until < self.ends_on) and (
+            self.periods_limit is None or self.periods_billed < self.periods_limit
+        )
+
+    @property
     def usage_counted_from(self) -> date:
         """Day one of every month of usage."""
         return self.usage_anchor_date or self.anchor_date

@@ -168,7 +168,7 @@ def items_due(
     Free of charge, one-time and ended services have none, and none begins after the end of
     a term.  One that the end cuts short costs its share of days.
     """
-    if not service.cycle_months or not service.recurring_amount or not _goes_on(service):
+    if not service.cycle_months or not service.recurring_amount or not service.has_periods_left:
         return []
     periods = recurring_periods_due(
         anchor=service.anchor_date,
@@ -211,13 +211,6 @@ def _begins_on_payment(service: Service, rules: BillingSettings) -> bool:
         and bool(service.cycle_months)
         and service.product.prorata_day is None
         and service.product.set_up != Product.SetUp.ON_ORDER
-    )
-
-
-def _goes_on(service: Service) -> bool:
-    """Whether there are periods left before the service's term is over."""
-    return (service.ends_on is None or service.billed_until < service.ends_on) and (
-        service.periods_limit is None or service.periods_billed < service.periods_limit
     )
 
 
