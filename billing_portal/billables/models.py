@@ -36,7 +36,10 @@ class BillableItem(models.Model):
     unit_price = models.DecimalField(max_digits=16, decimal_places=6)
     taxable = models.BooleanField(default=True)
     billing = models.CharField(max_length=12, choices=Billing.choices, default=Billing.NEXT_RUN)
-    due_date = models.DateField(null=True, blank=True)
+    due_date = models.DateField(null=True, blank=True, help_text="When it is due next.")
+    first_due_date = models.DateField(
+        null=True, blank=True, editable=False, help_text="Recurring days are counted from it."
+    )
     every = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
     every_unit = models.CharField(max_length=6, choices=Every.choices, default=Every.MONTHS)
     times_limit = models.PositiveIntegerField(

@@ -90,6 +90,8 @@ class ChargeItem:
     amount: Decimal
     kind: LineKind = LineKind.USAGE
     taxable: bool = True
+    waits: bool = False
+    """It asks for no invoice by itself; it joins the next one."""
 
 
 @dataclass(frozen=True, slots=True)

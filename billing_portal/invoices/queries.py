@@ -25,6 +25,10 @@ BALANCE = F("total") - F("paid_amount") - F("credit_applied") - F("credited_amou
 """What is left to pay of an invoice, as the database computes it."""
 
 
+WAITING_METRIC = "item_waiting"
+"""Of charges that ask for no invoice by themselves, but join the client's next one."""
+
+
 class CurrencyMixed(PortalError):
     """A client owes in a currency other than its own."""
 
@@ -81,14 +85,14 @@ def open_charges(currencies: Mapping[int, str]) -> dict[int, list[ChargeItem]]:
         "client_id",
         "currency",
         *("pk", "service_id", "description", "starts_at", "ends_at"),
-        *("quantity", "unit", "unit_price", "amount", "kind", "taxable"),
+        *("quantity", "unit", "unit_price", "amount", "kind", "taxable", "metric"),
     )
     for client_id, currency, pk, service_id, description, start, end, *priced in rows:
         if currency != currencies[client_id]:
             raise CurrencyMixed(
                 f"{description} is charged in {currency}, not in {currencies[client_id]}."
             )
-        quantity, unit, unit_price, amount, kind, taxable = priced
+        quantity, unit, unit_price, amount, kind, taxable, metric = priced
         found[client_id].append(
             ChargeItem(
                 charge_id=pk,
@@ -101,9 +105,29 @@ def open_charges(currencies: Mapping[int, str]) -> dict[int, list[ChargeItem]]:
                 amount=amount,
                 kind=LineKind(kind),
                 taxable=taxable,
+                waits=metric == WAITING_METRIC,
             )
         )
     return found
+
+
+def charge_items(charges: Iterable[Charge]) -> list[ChargeItem]:
+    """These charges as values."""
+    return [
+        ChargeItem(
+            charge_id=charge.pk,
+            service_id=charge.service_id,
+            description=charge.description,
+            period=Period(charge.starts_at, charge.ends_at),
+            quantity=charge.quantity,
+            unit=charge.unit,
+            unit_price=charge.unit_price,
+            amount=charge.amount,
+            kind=LineKind(charge.kind),
+            taxable=charge.taxable,
+        )
+        for charge in charges
+    ]
 
 
 def billed_keys(service_ids: Collection[int]) -> frozenset[BilledKey]:

@@ -31,6 +31,7 @@ from billing_portal.taxes.queries import treatments
 from billing_portal.workflows import (
     addon_periods,
     advance_billing,
+    billable_items,
     billing_candidates,
     issuing,
     usage_windows,
@@ -208,6 +209,7 @@ def prepare(client_ids: Sequence[int], *, at: datetime) -> list[Bill]:
     services = billing_candidates.services_due(client_ids)
     every = list(chain.from_iterable(services.values()))
     usage_windows.charge(every, at=at)
+    billable_items.charge_due(client_ids, rules, today=today, at=at)
     charges = billed.open_charges({client.pk: client.currency for client in clients})
     done = billed.billed_keys([service.pk for service in every])
     extras = addons.running_of([service.pk for service in every])

@@ -7,10 +7,11 @@ from django.conf import settings
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from billing_portal.billables.queries import due_items, last_day_of
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.invoices.models import Charge
-from billing_portal.invoices.queries import billing_rules
+from billing_portal.invoices.queries import WAITING_METRIC, billing_rules
 from billing_portal.products.models import Cycle
 from billing_portal.services.models import Service, ServiceAddon
 from billing_portal.services.queries import billable_statuses
@@ -31,9 +32,13 @@ def clients_due(at: datetime) -> QuerySet[Client]:
     mine = Q(client_id=OuterRef("pk"))
     advance = _advance_due(at).filter(mine)
     usage = _usage_due(at).filter(mine)
-    charges = Charge.objects.filter(client_id=OuterRef("pk"), line__isnull=True)
+    charges = Charge.objects.filter(client_id=OuterRef("pk"), line__isnull=True).exclude(
+        metric=WAITING_METRIC
+    )
+    last_day = last_day_of(billing_rules(), today=local_date(at, settings.SELLER_TIMEZONE))
+    items = due_items(last_day).filter(client_id=OuterRef("pk"))
     extras = _addons_due(at).filter(service__client_id=OuterRef("pk"))
-    owed = Exists(advance) | Exists(extras) | Exists(usage) | Exists(charges)
+    owed = Exists(advance) | Exists(extras) | Exists(usage) | Exists(charges) | Exists(items)
     due = owed | ~Q(billing_problem="")
     return Client.objects.filter(due).order_by("pk")
 

@@ -47,7 +47,11 @@ def groups_of(
         by_period = rules.due_policy == BillingSettings.DuePolicy.PERIOD_START
         due = max(today, item.period_start) if by_period else by_term
         group(due, item.service_id).periods.append(item)
-    for charge in charges:
+    for charge in sorted(charges, key=lambda charge: charge.waits):
+        if charge.waits:
+            if found:  # else it waits on
+                found[min(found)].charges.append(charge)
+            continue
         method = _method(client, services, charge.service_id)
         mine = (charge.service_id or 0) if separate else 0
         dues = [due for due, other, whose in found if (other, whose) == (method, mine)]
