@@ -21,6 +21,7 @@ LAYERS = [
         "billing_portal.calc",
         "billing_portal.encryption",
         "billing_portal.admin_print",
+        "billing_portal.bulk_rows",
         "billing_portal.csv_rows",
         "billing_portal.custom_fields",
     },

@@ -45,6 +45,8 @@ def round_money(amount: Fraction | Decimal | int, currency: str) -> Decimal:
 
 def round_places(amount: Fraction | Decimal | int, places: int) -> Decimal:
     """`amount` with exactly `places` decimals, halves away from zero, at any magnitude."""
+    if isinstance(amount, Decimal) and amount.as_tuple().exponent == -places and amount:
+        return amount  # as it comes from a price list; Fractions are slow
     scaled = exact(amount) * 10**places
     units = (2 * abs(scaled.numerator) + scaled.denominator) // (2 * scaled.denominator)
     sign = "-" if scaled < 0 and units else ""

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
-from billing_portal.audit.models import Entry
+from billing_portal.bulk_rows import insert_all, insert_values
 from billing_portal.calc.invoice import DraftInvoice, DraftLine, LineKind
 from billing_portal.calc.periods import Period, local_date
 from billing_portal.calc.tax import TaxTotal
@@ -77,7 +77,7 @@ def add_charges(charges: Sequence[NewCharge], *, at: datetime) -> list[Charge]:
     keys = [charge.key for charge in charges]
     known = {charge.key: charge for charge in Charge.objects.filter(key__in=keys)}
     fresh = [_charge(charge, at=at) for charge in charges if charge.key not in known]
-    known |= {charge.key: charge for charge in Charge.objects.bulk_create(fresh)}
+    known |= {charge.key: charge for charge in insert_all(fresh)}
     return [known[key] for key in keys]
 
 
@@ -86,9 +86,17 @@ def close_windows(windows: Iterable[tuple[int, Period]], *, at: datetime) -> Non
 
     Raises IntegrityError if that was noted before.
     """
-    UsageWindow.objects.bulk_create(
-        UsageWindow(service_id=service_id, starts_at=window.start, ends_at=window.end, closed_at=at)
-        for service_id, window in windows
+    insert_values(
+        UsageWindow,
+        [
+            {
+                "service_id": service_id,
+                "starts_at": window.start,
+                "ends_at": window.end,
+                "closed_at": at,
+            }
+            for service_id, window in windows
+        ],
     )
 
 
@@ -145,19 +153,24 @@ def write_all(
             proforma=rules.proforma,
             on=today,
         )
-        invoices = Invoice.objects.bulk_create(
-            _with_credit(
-                _invoice(client, draft, number, fields, term=term, at=at),
-                credit.get(place, Decimal(0)),
-                rate=rates.get(draft.currency, Decimal(1)),
-                at=at,
-            )
-            for place, (number, (client, draft)) in enumerate(zip(numbers, drafts, strict=True))
+        invoices = insert_all(
+            [
+                _with_credit(
+                    _invoice(client, draft, number, fields, term=term, at=at),
+                    credit.get(place, Decimal(0)),
+                    rate=rates.get(draft.currency, Decimal(1)),
+                    at=at,
+                )
+                for place, (number, (client, draft)) in enumerate(zip(numbers, drafts, strict=True))
+            ]
         )
-        InvoiceLine.objects.bulk_create(
-            row_of(invoice, position, line)
-            for invoice, (_, draft) in zip(invoices, drafts, strict=True)
-            for position, line in enumerate(draft.lines, start=1)
+        insert_values(
+            InvoiceLine,
+            [
+                {"invoice_id": invoice.pk, **values_of(position, line)}
+                for invoice, (_, draft) in zip(invoices, drafts, strict=True)
+                for position, line in enumerate(draft.lines, start=1)
+            ],
         )
         audit.record_all(_issued_entry(invoice, at=at, actor=actor) for invoice in invoices)
     return invoices
@@ -269,23 +282,27 @@ def _with_credit(invoice: Invoice, used: Decimal, *, rate: Decimal, at: datetime
 
 def row_of(invoice: Invoice, position: int, line: DraftLine) -> InvoiceLine:
     """A line as it is stored."""
-    return InvoiceLine(
-        invoice=invoice,
-        position=position,
-        kind=line.kind,
-        service_id=line.service_id,
-        addon_id=line.addon_id,
-        charge_id=line.charge_id,
-        description=line.description[:300],
-        period_start=printed_day(line.period_start),
-        period_end=printed_day(line.period_end),
-        quantity=line.quantity,
-        unit=line.unit,
-        unit_price=line.unit_price,
-        amount=line.amount,
-        taxable=line.taxable,
-        tax_amount=line.tax_amount,
-    )
+    return InvoiceLine(invoice=invoice, **values_of(position, line))
+
+
+def values_of(position: int, line: DraftLine) -> dict[str, Any]:
+    """The columns of a line but for its invoice."""
+    return {
+        "position": position,
+        "kind": line.kind,
+        "service_id": line.service_id,
+        "addon_id": line.addon_id,
+        "charge_id": line.charge_id,
+        "description": line.description[:300],
+        "period_start": printed_day(line.period_start),
+        "period_end": printed_day(line.period_end),
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "unit_price": line.unit_price,
+        "amount": line.amount,
+        "taxable": line.taxable,
+        "tax_amount": line.tax_amount,
+    }
 
 
 def tax_row(tax: TaxTotal) -> dict[str, str]:
@@ -299,11 +316,11 @@ def tax_row(tax: TaxTotal) -> dict[str, str]:
     }
 
 
-def _issued_entry(invoice: Invoice, *, at: datetime, actor: User | None) -> Entry:
+def _issued_entry(invoice: Invoice, *, at: datetime, actor: User | None) -> audit.EntryValues:
     return audit.entry(
         "invoice.issued",
         invoice,
-        summary=f"{invoice.document} {invoice} over {_amount(invoice.total, invoice)} issued",
+        summary=f"{invoice.document} {invoice} over {invoice.currency} {invoice.total} issued",
         at=at,
         actor=actor,
         client_id=invoice.client_id,

@@ -10,7 +10,6 @@ from decimal import Decimal
 
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
-from billing_portal.audit.models import Entry
 from billing_portal.calc.money import round_money
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
@@ -119,7 +118,7 @@ def _entry(client: Client, movement: Movement, *, at: datetime, actor: User | No
     )
 
 
-def _noted(entry: CreditEntry, *, at: datetime, actor: User | None) -> Entry:
+def _noted(entry: CreditEntry, *, at: datetime, actor: User | None) -> audit.EntryValues:
     shown = format_amount(entry.amount, entry.currency)
     left = format_amount(entry.client.credit_balance, entry.currency)
     return audit.entry(

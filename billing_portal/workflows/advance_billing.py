@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 
 from django.conf import settings
@@ -238,10 +239,14 @@ def _item(service: Service, stretch: Stretch, note: str = "") -> RecurringItem:
         shortened(what),
         stretch.start,
         stretch.end,
-        round_money(exact(service.recurring_amount) * stretch.share, service.currency),
+        round_money(_share(service.recurring_amount, stretch), service.currency),
         quantity=service.quantity,
         taxable=service.product.taxable,
     )
+
+
+def _share(amount: Decimal, stretch: Stretch) -> Decimal | Fraction:
+    return amount if stretch.share == 1 else exact(amount) * stretch.share
 
 
 def _part_of_period(stretch: Stretch) -> str:

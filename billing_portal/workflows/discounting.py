@@ -23,6 +23,8 @@ def on_periods(
 
     The promotion is on as many of them as it has left.
     """
+    if not service.discount_amount and not (group and group.discount_percent):
+        return list(items)
     left = service.discounts_left
     return [
         _discounted(item, service, group=group, promoted=left is None or number < left)

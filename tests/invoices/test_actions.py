@@ -136,7 +136,7 @@ def test_issuing_is_remembered_and_mailed_once(service):
     entry = Entry.objects.get()
     assert (entry.action, entry.summary, entry.actor_name, entry.client_ref) == (
         "invoice.issued",
-        "Invoice INV-2026-00001 over €29.95 issued",
+        "Invoice INV-2026-00001 over EUR 29.95 issued",
         "Sam",
         service.client_id,
     )

@@ -70,7 +70,7 @@ def test_numbers_have_no_gap_after_a_failure_in_between(vendor, monkeypatch):
 
     def fail_for_the_second(entries):
         entries = list(entries)
-        if services[1].client_id in [entry.client_ref for entry in entries]:
+        if services[1].client_id in [entry["client_ref"] for entry in entries]:
             raise RuntimeError("disk full")
         return real(entries)
 
