@@ -16,6 +16,8 @@ SECTIONS = {
     "service": "services",
     "calls": "services",
     "resize": "services",
+    "change": "services",
+    "cancel": "services",
     "reveal": "services",
     "invoices": "invoices",
     "invoice": "invoices",

@@ -3,7 +3,7 @@
 Reads and never writes, so that the preview shows what the change will cost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -83,13 +83,14 @@ def targets_of(service: Service) -> list[Product]:
     return [service.product, *others.order_by("group__position", "position", "name", "pk")]
 
 
-def prices_of(service: Service, product: Product) -> list[Price]:
-    """The recurring prices of a product in the service's currency, the shortest cycle first."""
-    rows = Price.objects.filter(product=product, currency=service.currency)
-    return sorted(
-        (price for price in rows if CYCLE_MONTHS[price.cycle]),
-        key=lambda price: CYCLE_MONTHS[price.cycle],
-    )
+def prices_of(service: Service, products: Iterable[Product]) -> dict[int, list[Price]]:
+    """By product: its recurring prices in the service's currency, the shortest cycle first."""
+    found: dict[int, list[Price]] = {product.pk: [] for product in products}
+    rows = Price.objects.filter(product__in=found, currency=service.currency).order_by("pk")
+    for price in sorted(rows, key=lambda price: CYCLE_MONTHS[price.cycle]):
+        if CYCLE_MONTHS[price.cycle]:
+            found[price.product_id].append(price)
+    return found
 
 
 def number_form(
@@ -111,7 +112,8 @@ def new_terms(service: Service, wish: ChangeWish) -> NewTerms:
     product = next((p for p in targets_of(service) if p.pk == wish.product_id), None)
     if product is None:
         raise ChangeRefused(f"{service} cannot become that product.")
-    price = next((p for p in prices_of(service, product) if p.cycle == wish.cycle), None)
+    prices = prices_of(service, [product])[product.pk]
+    price = next((price for price in prices if price.cycle == wish.cycle), None)
     stays = product.pk == service.product_id and wish.cycle == service.cycle
     if price is None and not stays:
         raise ChangeRefused(f"{product} is not offered that way in {service.currency}.")
