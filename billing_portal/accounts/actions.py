@@ -6,8 +6,14 @@ A role's permissions are Django's model permissions, read by the dashboard like 
     clients.change_client       edit clients (add_client: add them)
     services.change_service     run module commands, reveal credentials
     orders.change_order         set up what was ordered
-    invoices.add_invoice        bill a client now
+    invoices.add_invoice        bill a client now, write and publish invoices
+    billables.add_billableitem  note what to bill by hand
+    quotes.add_quote            write quotes, mail them and turn them into invoices
+    invoices.add_creditnote     correct an invoice by a credit note
     payments.add_transaction    record a payment
+    payments.change_transaction deal with odd payments, note a charge-back
+    payments.add_refund         send money back
+    payments.add_creditentry    give, take and use credit
     automation.change_taskrun   run the day's work now; get the daily digest
     provisioning.change_job     retry and resolve jobs, test servers, look for drift
     provisioning.change_server  edit servers and their credentials
@@ -42,7 +48,13 @@ _EXTRA: dict[str, tuple[str, ...]] = {
         "services.change_service",
         "orders.change_order",
         "invoices.add_invoice",
+        "billables.add_billableitem",
+        "quotes.add_quote",
+        "invoices.add_creditnote",
         "payments.add_transaction",
+        "payments.change_transaction",
+        "payments.add_refund",
+        "payments.add_creditentry",
         "automation.change_taskrun",
     ),
     SUPPORT: (

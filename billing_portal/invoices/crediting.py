@@ -64,6 +64,11 @@ class Correction:
         return self.total - self.applied
 
 
+def is_correctable(invoice: Invoice) -> bool:
+    """Whether a credit note over the invoice is possible."""
+    return invoice.status in CORRECTABLE and not invoice.is_proforma
+
+
 def billed_lines(invoice: Invoice) -> dict[InvoiceLine, BilledLine]:
     """The lines in the order printed, each with what earlier notes took back of it."""
     notes = CreditNoteLine.objects.filter(line__invoice=invoice).order_by()

@@ -1,12 +1,10 @@
 """Payments and gateway events in the staff dashboard: shown, never edited."""
 
 import json
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import DecimalField, F, QuerySet, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
@@ -16,28 +14,36 @@ from billing_portal.admin_frame import ReadOnlyAdmin
 from billing_portal.admin_print import amount, light, moment
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.payments.models import Transaction, WebhookEvent
+from billing_portal.payments.queries import unallocated
 
 
-class UnallocatedFilter(admin.SimpleListFilter):
-    title = "allocation"
+class OutcomeFilter(admin.SimpleListFilter):
+    title = "what became of it"
     parameter_name = "allocation"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Not fully allocated"), ("full", "Fully allocated")]
+        return [
+            ("open", "Neither invoices nor credit"),
+            ("problem", "To look at"),
+            ("back", "Refunded or taken back"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "open":
-            return queryset.filter(allocated__lt=F("amount"))
-        if self.value() == "full":
-            return queryset.filter(allocated=F("amount"))
+            return queryset.filter(pk__in=unallocated().values("pk"))
+        if self.value() == "problem":
+            return queryset.exclude(problem="")
+        if self.value() == "back":
+            return queryset.filter(Q(refunded_amount__gt=0) | Q(reversed_at__isnull=False))
         return queryset
 
 
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
+    page = "staff:payment"
     list_display = ("external_id", "client", "gateway", "received", "sum", "state")
     list_filter = (
-        UnallocatedFilter,
+        OutcomeFilter,
         "gateway",
         "currency",
         ("received_at", RangeDateTimeFilter),
@@ -54,11 +60,6 @@ class TransactionAdmin(ReadOnlyAdmin):
         *("client", "gateway", "external_id", "sum", "received_at", "note", "invoices"),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
-        zero = Value(Decimal(0), output_field=DecimalField(max_digits=14, decimal_places=3))
-        allocated = Coalesce(Sum("allocations__amount"), zero)
-        return super().get_queryset(request).annotate(allocated=allocated)
-
     @display(description="Received", ordering="received_at")
     def received(self, payment: Transaction) -> str:
         return moment(payment.received_at)
@@ -67,12 +68,16 @@ class TransactionAdmin(ReadOnlyAdmin):
     def sum(self, payment: Transaction) -> str:
         return amount(format_amount(payment.amount, payment.currency))
 
-    @display(description="Allocated")
-    def state(self, payment: Any) -> str:
-        if payment.allocated == payment.amount:
-            return light("done", "In full")
-        rest = format_amount(payment.amount - payment.allocated, payment.currency)
-        return light("waiting", f"{rest} left over")
+    @display(description="State")
+    def state(self, payment: Transaction) -> str:
+        if payment.problem:
+            return light("waiting", "To look at")
+        if payment.reversed_at:
+            return light("failed", "Taken back")
+        if payment.refunded_amount:
+            back = format_amount(payment.refunded_amount, payment.currency)
+            return light("waiting", f"{back} sent back")
+        return light("done", "Received")
 
     @display(description="Paid invoices")
     def invoices(self, payment: Transaction) -> str:

@@ -66,6 +66,7 @@ def needs(at: datetime) -> list[Need]:
         _unrated_calls(),
         _retried_jobs(at),
         _orders(),
+        _odd_payments(),
         _loose_payments(),
         _failed_mails(),
     ]
@@ -168,6 +169,19 @@ def _loose_payments() -> Need:
     ]
     address = reverse("admin:payments_transaction_changelist") + "?allocation=open"
     return _need("Payments without an invoice", "waiting", address, rows)
+
+
+def _odd_payments() -> Need:
+    rows = [
+        Row(
+            f"{format_amount(payment.amount, payment.currency)} from {payment.client}",
+            reverse("staff:payment", args=[payment.pk]),
+            payment.problem,
+        )
+        for payment in payments.to_look_at()[: SHOWN + 1]
+    ]
+    address = reverse("admin:payments_transaction_changelist") + "?allocation=problem"
+    return _need("Payments to look at", "waiting", address, rows)
 
 
 def _gateway_problems() -> Need:

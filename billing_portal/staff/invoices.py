@@ -10,7 +10,7 @@ from billing_portal.audit.queries import history_of
 from billing_portal.calc.periods import local_date
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
-from billing_portal.invoices import queries
+from billing_portal.invoices import crediting, queries
 from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
 from billing_portal.mail.models import ClientMail
 from billing_portal.payments import queries as payments
@@ -43,6 +43,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "allocations": payments.allocations_of(pk),
         "mails": mails.select_related("email"),
         "history": history_of(invoice),
+        "can_correct": crediting.is_correctable(invoice),
         "can_cancel": _is_cancellable(invoice, lines),
         "is_draft": invoice.status == InvoiceStatus.DRAFT,
         "can_split": len(lines) > 1 and not documents.why_not_movable(invoice),
