@@ -87,6 +87,12 @@ def _groups() -> list[tuple[str, list[Item]]]:
                 _list("Client groups", "groups", "clients", "clientgroup"),
                 _list("Services", "deployed_code", "services", "service"),
                 _list("Orders", "shopping_cart", "orders", "order"),
+                Item(
+                    "Changes and cancellations",
+                    "move_up",
+                    reverse("staff:leaving"),
+                    "services.view_service",
+                ),
             ],
         ),
         (
@@ -95,6 +101,12 @@ def _groups() -> list[tuple[str, list[Item]]]:
                 _list("Invoices", "receipt_long", "invoices", "invoice"),
                 _list("Payments", "payments", "payments", "transaction"),
                 _list("Charges", "speed", "invoices", "charge"),
+                Item(
+                    "Billable items",
+                    "playlist_add",
+                    reverse("staff:billables"),
+                    "billables.view_billableitem",
+                ),
                 _list("Gateway events", "webhook", "payments", "webhookevent"),
                 Item(
                     "Reports",

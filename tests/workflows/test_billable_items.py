@@ -86,7 +86,7 @@ def test_an_item_for_the_next_invoice_asks_for_none_by_itself(client):
     )
 
     assert run(utc(2026, 11, 22, 12)) == ["230.00"]
-    assert lines() == ["Box: 30.00", "Support: 200.00"]
+    assert lines() == ["Box, size 5: 30.00", "Support: 200.00"]
 
 
 def test_it_joins_the_next_invoice_of_a_client_who_wants_separate_ones(client):
