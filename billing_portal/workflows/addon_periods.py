@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from billing_portal.calc.discounts import discounts_of
 from billing_portal.calc.due import recurring_periods_due
-from billing_portal.calc.first_period import Stretch
+from billing_portal.calc.first_period import Stretch, share_of
 from billing_portal.calc.invoice import RecurringItem, SetupItem
 from billing_portal.calc.money import exact, round_money
 from billing_portal.clients.models import ClientGroup
@@ -39,7 +39,8 @@ def items_due(
 ) -> list[RecurringItem]:
     """The periods of a running add-on to invoice by `today`, oldest first.
 
-    None begins on the day it ends or later.
+    None begins on the day it ends or later; one that the end of its service's term cuts
+    short costs its share of days.
     """
     if not row.cycle_months or not row.recurring_amount:
         return []
@@ -51,9 +52,9 @@ def items_due(
         lead_days=lead_days,
     )
     return [
-        _item(row, Stretch(start, end), group)
+        _item(row, _within_term(start, end, row.service.ends_on), group)
         for start, end in periods
-        if row.ends_on is None or start < row.ends_on
+        if all(day is None or start < day for day in (row.ends_on, row.service.ends_on))
     ]
 
 
@@ -65,6 +66,11 @@ def next_items(row: ServiceAddon, *, group: ClientGroup | None) -> list[Recurrin
 def note_billed(items: Iterable[RecurringItem]) -> None:
     """Advance each add-on past the periods that are now invoiced."""
     addons.advance_billing({item.addon_id: item.period_end for item in items if item.addon_id})
+
+
+def _within_term(start: date, end: date, ends_on: date | None) -> Stretch:
+    cut = min(end, ends_on or end)
+    return Stretch(start, cut, share_of((start, cut), (start, end)))
 
 
 def _item(row: ServiceAddon, stretch: Stretch, group: ClientGroup | None) -> RecurringItem:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from billing_portal.accounts.models import User
 from billing_portal.clients.notices import notify
 from billing_portal.invoices.models import Invoice
 from billing_portal.services import addons
@@ -12,9 +13,9 @@ from billing_portal.services.models import ServiceAddon
 from billing_portal.services.states import ServiceStatus
 
 
-def start(rows: Iterable[ServiceAddon], *, at: datetime) -> None:
+def start(rows: Iterable[ServiceAddon], *, at: datetime, actor: User | None = None) -> None:
     """Let pending add-ons begin, and tell their clients."""
-    for row in addons.activate(rows, at=at):
+    for row in addons.activate(rows, at=at, actor=actor):
         tell("addon_active", row, at=at)
 
 

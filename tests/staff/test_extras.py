@@ -1,14 +1,27 @@
 """Promotions, add-ons and client groups in the dashboard."""
 
+from datetime import date
+
 import pytest
 import time_machine
 from django.urls import reverse
 
 from billing_portal.audit.models import Entry
 from billing_portal.clients.models import ClientGroup
+from billing_portal.invoices.models import Invoice
 from billing_portal.products.models import Addon, AddonPrice
 from billing_portal.promotions.models import Promotion
-from tests.factories import AT, make_client, make_client_group, make_product, make_promotion
+from billing_portal.services.models import ServiceAddon
+from tests.factories import (
+    AT,
+    make_addon,
+    make_client,
+    make_client_group,
+    make_product,
+    make_promotion,
+    make_service,
+    make_service_addon,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -212,3 +225,82 @@ def test_staff_put_a_client_in_a_group(staff, world):
     assert response.status_code == 302, response.context["adminform"].form.errors
     world.client.refresh_from_db()
     assert world.client.group == group
+
+
+# --- Add-ons of a service -----------------------------------------------------------------
+
+
+@pytest.fixture
+def service():
+    return make_service(product=make_product(module_key="", name="Mail"), recurring="30")
+
+
+def service_page(staff, service):
+    return staff.get(f"/staff/services/service/{service.pk}/").content.decode()
+
+
+def deed(staff, row, key):
+    return staff.post(f"/staff/services/addon/{row.pk}/{key}/")
+
+
+def test_staff_add_an_addon_once_and_it_is_invoiced(staff, service):
+    addon = make_addon(service.product, "5", hidden=True)
+    url = f"/staff/services/service/{service.pk}/addon/"
+    fields = {"choice": f"{addon.pk}:monthly", "quantity": "1", "key": "staff:1"}
+    assert "Snapshots: €5.00 monthly" in staff.get(url).content.decode()
+
+    staff.post(url, fields)
+    staff.post(url, fields)
+
+    row = ServiceAddon.objects.get()
+    assert (row.status, f"{Invoice.objects.get().total:.2f}") == ("pending", "5.00")
+    assert "Snapshots" in service_page(staff, service)
+    assert Entry.objects.get(action="addon.ordered").actor_name == "Bo Boss"
+
+
+def test_staff_let_an_unpaid_addon_begin(staff, service):
+    row = make_service_addon(service, make_addon(service.product, "5"), status="pending")
+
+    asked = staff.get(f"/staff/services/addon/{row.pk}/start/").content.decode()
+    deed(staff, row, "start")
+
+    assert "It begins now, paid or not" in asked
+    row.refresh_from_db()
+    assert (row.status, row.activated_at) == ("active", AT)
+
+
+def test_staff_end_an_addon_now_or_with_its_period(staff, service):
+    service.billed_until = date(2026, 12, 1)
+    now_ = make_service_addon(service, make_addon(service.product, "5"))
+    later = make_service_addon(service, make_addon(service.product, "5", name="IP"))
+
+    deed(staff, now_, "end")
+    deed(staff, later, "end-later")
+    deed(staff, later, "end-later")
+
+    now_.refresh_from_db()
+    later.refresh_from_db()
+    assert (now_.status, now_.ended_at) == ("cancelled", AT)
+    assert (later.status, later.ends_on) == ("active", date(2026, 12, 1))
+    assert "ends on Dec 1, 2026" in service_page(staff, service)
+
+
+def test_what_does_not_apply_is_refused_with_a_sentence(staff, service):
+    row = make_service_addon(service, make_addon(service.product, "5"))
+
+    deed(staff, row, "start")
+
+    text = service_page(staff, service)
+    assert "Start does not apply to Snapshots for Mail" in text
+    assert staff.get(f"/staff/services/addon/{row.pk}/explode/").status_code == 404
+
+
+def test_who_may_not_change_services_changes_no_addon(as_role, service):
+    row = make_service_addon(service, make_addon(service.product, "5"))
+    reader = as_role("Read only")
+
+    assert "Snapshots" in service_page(reader, service)
+    assert deed(reader, row, "end").status_code == 403
+    assert reader.get(f"/staff/services/service/{service.pk}/addon/").status_code == 403
+    row.refresh_from_db()
+    assert row.status == "active"
