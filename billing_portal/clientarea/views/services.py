@@ -14,10 +14,12 @@ from billing_portal.clientarea import credentials, panels
 from billing_portal.clientarea.access import ClientRequest, for_client, for_row
 from billing_portal.clientarea.configuring import Configuring
 from billing_portal.clientarea.forms import new_key
+from billing_portal.clientarea.leaving import wishes
 from billing_portal.clientarea.lights import Light, service_light
 from billing_portal.clientarea.outlook import Outlook, outlook
 from billing_portal.clientarea.progress import progress
 from billing_portal.clientarea.resizing import Resize
+from billing_portal.clientarea.service_addons import addon_rows, can_add
 from billing_portal.clientarea.standing import latest_job, summary, with_standing
 from billing_portal.clientarea.use_graph import use_graph
 from billing_portal.clients.models import Permission
@@ -163,6 +165,9 @@ def service_page(
         "use": use_graph(service, request.GET.get("use", ""), at=at),
         "settings": configuring if can_manage and configuring.is_offered else None,
         "request_key": new_key(),
+        "wishes": wishes(service, at=at),
+        "addon_rows": addon_rows(service),
+        "can_add": can_add(service),
         "charges": charges_of(service.pk)[:RECENT]
         if request.membership.allows(Permission.INVOICES)
         else [],
