@@ -17,7 +17,9 @@ from billing_portal.custom_fields import answered
 from billing_portal.errors import PortalError
 from billing_portal.invoices import queries as invoices
 from billing_portal.products.queries import asked_fields
+from billing_portal.orders.changes import open_change
 from billing_portal.services.models import Service
+from billing_portal.services.queries import billable_statuses, open_cancellation
 from billing_portal.staff import commands, families
 from billing_portal.staff.clients import crumbs as client_crumbs
 from billing_portal.staff.commands import COMMANDS, Command
@@ -50,6 +52,9 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "stands": _summary(service, placement.spec) if placement and placement.spec else "",
         "placement": placement,
         "planned": planned_termination(pk),
+        "cancellation": open_cancellation(pk),
+        "open_change": open_change(pk),
+        "runs": service.status in billable_statuses(),
         "commands": offered,
         "has_danger": any(one.dangerous for one in offered),
         "has_credentials": bool(placement and placement.credentials),
