@@ -14,7 +14,6 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
-from django.urls import reverse
 from django_countries import countries
 
 from billing_portal.admin_csv import csv_response
@@ -24,7 +23,7 @@ from billing_portal.calc.tax import TaxCategory
 from billing_portal.clock.reading import now
 from billing_portal.invoices.models import CreditNote, Invoice, InvoiceStatus
 from billing_portal.invoices.parties import address_of
-from billing_portal.staff.page import Crumb, show, staff_page
+from billing_portal.staff.page import show, staff_page
 from billing_portal.taxes.ids import MEMBER_STATES, vat_country
 from billing_portal.taxes.models import TaxRule
 from billing_portal.taxes.queries import tax_settings
@@ -106,10 +105,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
         "rows": [(_words(key), sums) for key, sums in sorted(figures.rows.items())],
         "totals": sorted(figures.totals.items()),
     }
-    crumbs = (Crumb("Reports", reverse("staff:reports")),)
-    return show(
-        request, "staff/tax_report.html", title="Tax report", crumbs=crumbs, context=context
-    )
+    return show(request, "staff/tax_report.html", title="Tax report", context=context)
 
 
 def tax_periods(today: date) -> list[TaxPeriod]:

@@ -172,5 +172,8 @@ def _standing(client: Client, vat_id: str | None, check: TaxIdCheck | None) -> I
 
 
 def _country(client: Client) -> str:
-    """The code as it is stored: the field's own object costs as much as all the rest here."""
-    return str(vars(client)["country"])
+    """The code as it is stored: the field's own object costs as much as all the rest here.
+
+    A client that is loaded when it is first used has nothing stored yet.
+    """
+    return vars(client).get("country") or str(client.country)

@@ -11,7 +11,7 @@ from tests.factories import make_client, make_invoice, utc
 from tests.taxes.rows import make_tax_rule, make_tax_settings
 
 pytestmark = pytest.mark.django_db
-REPORT = "/staff/reports/tax/"
+REPORT = "/staff/taxes/report/"
 
 
 @pytest.fixture(autouse=True)
