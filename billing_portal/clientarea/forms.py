@@ -19,7 +19,7 @@ from billing_portal.clock.reading import now
 from billing_portal.custom_fields import as_initial, form_fields, gathered
 from billing_portal.payments import registry
 from billing_portal.products.models import Price, Product
-from billing_portal.taxes.queries import complaint
+from billing_portal.taxes.queries import complaint, tidy
 
 ADDRESS_FIELDS = ["company_name", "address1", "address2", "postcode", "city", "state", "country"]
 PROFILE_FIELDS = [*ADDRESS_FIELDS, "tax_id", "first_name", "last_name", "email", "phone"]
@@ -230,10 +230,16 @@ class PayForm(forms.Form):
 
 
 def refuse_bad_tax_id(form: forms.Form | forms.ModelForm) -> None:
-    """An error beside the field if the tax id cannot be one of the country chosen."""
+    """An error beside the field if the tax id cannot be one of the country chosen.
+
+    One that can is kept as the register writes it.
+    """
     country = str(form.cleaned_data.get("country") or "")
-    if problem := complaint(form.cleaned_data.get("tax_id", ""), country=country):
+    tax_id = form.cleaned_data.get("tax_id", "")
+    if problem := complaint(tax_id, country=country):
         form.add_error("tax_id", problem)
+    else:
+        form.cleaned_data["tax_id"] = tidy(tax_id, country=country)
 
 
 def new_key() -> str:

@@ -24,13 +24,13 @@ class TaxIdState:
     checked_at: datetime | None = None
 
 
-_CHARGED = "Until then your invoices include VAT."
+_CHARGED = "Once it is confirmed your invoices carry no VAT; until then they include it."
 _STATES = {
     IdState.MALFORMED: (
         Light("failed", "Not a VAT id"),
         "This is not a VAT id of your country, so your invoices include VAT. Please correct it.",
     ),
-    IdState.UNCHECKED: (Light("waiting", "Being checked"), _CHARGED),
+    IdState.UNCHECKED: (Light("waiting", "Not checked yet"), _CHARGED),
     IdState.UNAVAILABLE: (
         Light("waiting", "Not confirmed yet"),
         f"The EU's register did not answer; it is asked again every day. {_CHARGED}",

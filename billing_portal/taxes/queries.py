@@ -116,6 +116,12 @@ def complaint(tax_id: str, *, country: str) -> str:
     )
 
 
+def tidy(tax_id: str, *, country: str) -> str:
+    """A VAT id of another member state as the register writes it; anything else as it is."""
+    vat_id = read_vat_id(tax_id, country) if asks_register_about(country) else None
+    return str(vat_id or tax_id)
+
+
 def asks_register_about(country: str) -> bool:
     """Whether a VAT id from there can change what is charged."""
     return TaxLaw(tax_settings()).asks_register_about(country)

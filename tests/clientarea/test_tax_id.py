@@ -43,7 +43,14 @@ def test_a_changed_id_is_looked_up_at_once(browser, household, sent_tasks):
 
     assert asked(sent_tasks) == [{"client_id": household.client.pk}]
     assert "VAT id FR12345678901" in text(page)
-    assert "Being checked" in text(page)
+    assert "Not checked yet" in text(page)
+
+
+def test_an_id_is_kept_as_the_register_writes_it(browser, household):
+    browser.post("/account/", FRENCH | {"tax_id": "fr 12-345.678 901"})
+
+    household.client.refresh_from_db()
+    assert household.client.tax_id == "FR12345678901"
 
 
 def test_without_a_register_nothing_is_looked_up(browser, household, sent_tasks, settings):
