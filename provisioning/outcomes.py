@@ -2,8 +2,11 @@
 
 from datetime import datetime
 
+from django.conf import settings
+
 from billing_portal.audit import actions as audit
 from billing_portal.clients.notices import notify
+from billing_portal.mail import actions as mail
 from billing_portal.services import actions as services
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus, SuspensionCause
@@ -46,7 +49,7 @@ def apply(job: Job, state: RemoteState | None, *, at: datetime) -> None:
 
 
 def failed(job: Job, error: str, *, at: datetime) -> None:
-    """Leave a trace staff will find; the job itself waits in the list of failed ones."""
+    """Leave a trace and tell staff; the job itself waits in the list of failed ones."""
     audit.record(
         "job.failed",
         job.service,
@@ -54,6 +57,24 @@ def failed(job: Job, error: str, *, at: datetime) -> None:
         at=at,
         client_id=job.service.client_id,
         details={"job": job.pk, "attempts": job.attempts, "requested_by": job.requested_by},
+    )
+    _tell_staff(job, error, at=at)
+
+
+def _tell_staff(job: Job, error: str, *, at: datetime) -> None:
+    service = job.service
+    mail.send(
+        "job_failed_staff",
+        to=settings.SELLER_EMAIL,
+        key=f"{job.pk} at {at.isoformat()}",
+        context={
+            "what": Job.Kind(job.kind).label,
+            "service": str(service),
+            "client": str(service.client),
+            "error": error,
+            "path": f"/staff/provisioning/job/{job.pk}/",
+        },
+        at=at,
     )
 
 

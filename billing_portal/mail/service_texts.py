@@ -24,6 +24,16 @@ SERVICE_TEMPLATES: dict[str, MailTemplate] = {
             "time:" + CLOSING
         ),
     ),
+    "job_failed_staff": MailTemplate(
+        description="To staff: work at a vendor failed for good.",
+        category="staff",
+        subject="{{ what }} of {{ service }} failed",
+        text=(
+            "{{ what }} of {{ service }} ({{ client }}) failed and is not tried again by itself:"
+            "\n\n{{ error }}\n\nIt waits in the job queue, where you can retry it or mark it as "
+            "resolved:" + CLOSING
+        ),
+    ),
     "change_failed_staff": MailTemplate(
         description="To staff: a change of a service needs a person.",
         category="staff",

@@ -149,7 +149,7 @@ def _vendor_is_done(change: ServiceChange, *, at: datetime) -> bool:
     if job is None:
         job = _ask_vendor(change, at=at)
     if job and job.status == Job.Status.FAILED:
-        _alert(change, job.last_error, at=at)
+        changes.note_problem(change, job.last_error)  # staff were told of the job
     return job is not None and job.status in (Job.Status.DONE, Job.Status.RESOLVED)
 
 

@@ -11,6 +11,7 @@ from billing_portal.accounts.models import User
 from billing_portal.invoices import actions as invoices
 from billing_portal.invoices import crediting
 from billing_portal.invoices.models import OWED, Invoice, InvoiceLine
+from billing_portal.promotions import queries as promotions
 from billing_portal.services import schedule
 from billing_portal.services.models import Service
 from billing_portal.workflows import credit_notes
@@ -35,7 +36,12 @@ def take_off(
     for invoice in touched:
         _correct(invoice, service, first, f"{request_key}:{invoice.pk}", at=at, actor=actor)
     for line in periods:  # the latest first: only the last period can be taken back
-        schedule.take_back_period(service.pk, start=line.period_start, end=line.period_end)
+        schedule.take_back_period(
+            service.pk,
+            start=line.period_start,
+            end=line.period_end,
+            with_promotion=_had_promotion(line, service),
+        )
     invoices.release_periods(service.pk, starting=first)
     return touched
 
@@ -90,6 +96,21 @@ def _credit(
         at=at,
         actor=actor,
     )
+
+
+def _had_promotion(line: InvoiceLine, service: Service) -> bool:
+    """Whether the period had one of those left to the service's promotion."""
+    if service.promotion is None:
+        return False
+    discounts = InvoiceLine.objects.filter(
+        invoice=line.invoice,
+        service=service,
+        addon=None,
+        kind=Kind.DISCOUNT,
+        period_start=line.period_start,
+        description=promotions.line_text(service.promotion),
+    )
+    return discounts.exists()
 
 
 def _belongs(line: InvoiceLine, service: Service, first: date) -> bool:

@@ -208,7 +208,8 @@ def test_a_module_that_fails_for_good_leaves_it_paid_and_staff_told_once(vendor)
 
     assert (status(change), change.problem) == ("applying", "No room.")
     assert terms(service)[0] == "Big"
-    assert mails().count("change_failed_staff") == 1
+    assert mails().count("job_failed_staff") == 1
+    assert "change_failed_staff" not in mails()
     # Staff retry the job, as for any other one.
     vendor.rejects = ""
     Job.objects.update(status="queued", due_at=AT)
