@@ -16,6 +16,7 @@ from billing_portal.clientarea.views import (
     paying,
     services,
     settings,
+    together,
 )
 
 app_name = "clientarea"
@@ -53,6 +54,11 @@ urlpatterns = [
         invoice_files.credit_note_xrechnung,
         name="credit_note_xrechnung",
     ),
+    path("invoices/pay/", together.pay_together, name="pay_together"),
+    path("invoices/<int:pk>/use-credit/", together.use_credit, name="use_credit"),
+    path("pay/together/<int:pk>/", together.bundle, name="bundle"),
+    path("pay/test/together/<int:pk>/", together.test_bundle, name="test_bundle"),
+    path("credit/", together.credit, name="credit"),
     path("invoices/<int:pk>/pay/", paying.pay, name="pay"),
     path("pay/test/<int:pk>/", paying.test_payment, name="test_payment"),
     path("payments/", invoices.payment_history, name="payments"),

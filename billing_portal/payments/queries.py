@@ -6,10 +6,15 @@ from typing import Any
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Round
 
-from billing_portal.payments.models import Allocation, CreditEntry, Transaction
+from billing_portal.payments.models import Allocation, CreditEntry, PaymentSettings, Transaction
 
 CAME_IN = (CreditEntry.Kind.OVERPAYMENT, CreditEntry.Kind.DEPOSIT)
 """Credit that is what a payment brought beyond its invoices."""
+
+
+def payment_rules() -> PaymentSettings:
+    """What clients may pay in advance; the defaults until staff change them."""
+    return PaymentSettings.objects.filter(pk=1).first() or PaymentSettings(pk=1)
 
 
 def payments_of(client_id: int) -> QuerySet[Transaction]:

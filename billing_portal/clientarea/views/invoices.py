@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from billing_portal.calc.periods import local_date
 from billing_portal.clientarea import lights, printing
 from billing_portal.clientarea.access import ClientRequest, for_client, for_row
-from billing_portal.clientarea.forms import PayForm
+from billing_portal.clientarea.forms import PayForm, new_key
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
 from billing_portal.invoices import evidence, queries
@@ -71,6 +71,7 @@ def invoice(request: ClientRequest, invoice: Invoice) -> HttpResponse:
         "credit_notes": invoice.credit_notes.order_by("issue_date", "pk"),
         "allocations": payments.allocations_of(invoice.pk),
         "gateway_names": gateway_names(),
+        "credit_key": new_key(),
         "can_pay": invoice.is_payable,
         "pay_form": PayForm(),
         "gateways": registry.gateways(),
