@@ -36,9 +36,7 @@ def addon_rows(service: Service) -> list[AddonRow]:
 
 def can_add(service: Service) -> bool:
     """Whether there is anything to add to a service as it stands."""
-    return service.status == ServiceStatus.ACTIVE and bool(
-        addons.offered(service.product, currency=service.currency)
-    )
+    return service.status == ServiceStatus.ACTIVE and bool(addons.available(service))
 
 
 class AddonForm(forms.Form):
@@ -63,7 +61,9 @@ class AddonForm(forms.Form):
 
     def __init__(self, *args: Any, service: Service, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = addons.offered(service.product, currency=service.currency)
+        # What was just ordered is still a choice: the same form may be sent twice.
+        offered = addons.offered(service.product, currency=service.currency)
+        found = offered if self.is_bound else addons.available(service)
         prices = [price for addon in found for price in addons.prices_of(addon, service.currency)]
         self.descriptions = {
             f"{price.addon_id}:{price.cycle}": price.addon.description for price in prices

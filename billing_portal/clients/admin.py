@@ -257,6 +257,7 @@ class ClientGroupAdmin(SimpleHistoryAdmin, PortalAdmin):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and db_field.name == "colour":
             field.widget.input_type = "color"
+            field.widget.attrs["style"] = "height: 38px; padding: 4px"
         return field
 
     @display(description="Group", ordering="name")

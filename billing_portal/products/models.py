@@ -329,6 +329,7 @@ class Addon(models.Model):
     history = HistoricalRecords()
 
     class Meta:
+        verbose_name = "add-on"
         ordering: ClassVar = ["position", "name", "pk"]
 
     def __str__(self) -> str:

@@ -84,8 +84,8 @@ class PromotionAdmin(SimpleHistoryAdmin, PortalAdmin):
             "For whom and how often",
             {
                 "fields": (
-                    ("starts_at", "ends_at"),
-                    ("maximum_uses", "once_per_client", "once_per_order"),
+                    *("starts_at", "ends_at", "maximum_uses"),
+                    ("once_per_client", "once_per_order"),
                     ("new_clients_only", "existing_clients_only"),
                 )
             },

@@ -74,6 +74,15 @@ def offered(product: Product, *, currency: str, staff: bool = False) -> list[Add
     return [addon for addon in rows if addon.prices.all()]
 
 
+def available(service: Service, *, staff: bool = False) -> list[Addon]:
+    """What is offered to a service, without what it has as many of as it may."""
+    live = ServiceAddon.objects.filter(service=service, status__in=LIVE).order_by()
+    units = live.values_list("addon_id").annotate(units=Sum("quantity"))
+    has = dict(units)
+    found = offered(service.product, currency=service.currency, staff=staff)
+    return [addon for addon in found if has.get(addon.pk, 0) < addon.maximum_quantity]
+
+
 def prices_of(addon: Addon, currency: str) -> list[AddonPrice]:
     """What an add-on costs in `currency`, the shortest cycle first, one-time prices before."""
     rows = (price for price in addon.prices.all() if price.currency == currency)

@@ -33,7 +33,9 @@ class AddAddonForm(WishForm):
 
     def __init__(self, *args: Any, service: Service, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = addons.offered(service.product, currency=service.currency, staff=True)
+        # What was just added is still a choice: the same form may be sent twice.
+        offered = addons.offered(service.product, currency=service.currency, staff=True)
+        found = offered if self.is_bound else addons.available(service, staff=True)
         field = self.fields["choice"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [

@@ -14,6 +14,7 @@ from tests.factories import (
     make_client,
     make_member,
     make_product,
+    make_promotion,
     make_service,
     make_service_addon,
     make_user,
@@ -214,3 +215,26 @@ def test_many_addons_cost_no_more_queries(browser, service, django_assert_max_nu
 
     with django_assert_max_num_queries(45):
         page_of(browser, service)
+
+
+def test_what_the_service_has_as_often_as_it_may_is_not_offered_again(browser, service):
+    make_service_addon(service, make_addon(service.product, "5"))
+    address = make_addon(service.product, "3", name="IP address", maximum_quantity=2)
+    make_service_addon(service, address)
+
+    page = browser.get(f"/services/{service.pk}/addons/").content.decode()
+
+    assert "IP address (+€3.00 per month)" in page
+    assert "Snapshots (" not in page
+
+
+def test_the_page_says_what_the_promotion_still_takes_off(browser, service):
+    service.promotion = make_promotion("SPRING", recurring=True, recurs_for=2)
+    service.discount_amount, service.discounts_left = 3, 2
+    service.save()
+
+    assert "Promotion €3.00 off, 2 more times" in words(page_of(browser, service))
+
+    service.discounts_left = 0
+    service.save()
+    assert "Promotion" not in page_of(browser, service)

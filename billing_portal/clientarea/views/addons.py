@@ -34,7 +34,8 @@ def _addons() -> QuerySet[ServiceAddon]:
 @for_row(Permission.ORDERS, _services)
 def add(request: ClientRequest, service: Service) -> HttpResponse:
     """Two steps: choose, then see what is due now and confirm."""
-    if not can_add(service):
+    is_active = service.status == ServiceStatus.ACTIVE
+    if not is_active or (request.method == "GET" and not can_add(service)):
         messages.error(request, f"There is nothing to add to {service} now.")
         return redirect("clientarea:service", pk=service.pk)
     form = AddonForm(request.POST or None, service=service)
