@@ -80,11 +80,9 @@ def bill_in_chunks(at: datetime, *, dry_run: bool = False) -> Iterator[BillRunRe
 
     Clients are told of their invoices at the end, when all are issued.
     """
-    take = _preview_chunk if dry_run else _bill_chunk
+    take = preview_chunk if dry_run else issue_chunk
     for client_ids in chunks_due(at):
-        report = BillRunReport()
-        take(client_ids, report, at=at)
-        yield report
+        yield take(client_ids, at)
     if not dry_run:
         announcing.announce_waiting(at=at)
 
@@ -100,9 +98,22 @@ def chunks_due(at: datetime) -> list[list[int]]:
 
 def bill_chunk(client_ids: Sequence[int], at: datetime) -> BillRunReport:
     """Bill these clients, in one transaction if all goes well; park those that fail."""
+    report = issue_chunk(client_ids, at)
+    announcing.announce_waiting(at=at)
+    return report
+
+
+def issue_chunk(client_ids: Sequence[int], at: datetime) -> BillRunReport:
+    """`bill_chunk`, leaving it to others to tell the clients of their invoices."""
     report = BillRunReport()
     _bill_chunk(client_ids, report, at=at)
-    announcing.announce_waiting(at=at)
+    return report
+
+
+def preview_chunk(client_ids: Sequence[int], at: datetime) -> BillRunReport:
+    """The drafts `issue_chunk` would issue."""
+    report = BillRunReport()
+    _preview_chunk(client_ids, report, at=at)
     return report
 
 
