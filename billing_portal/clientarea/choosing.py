@@ -98,9 +98,13 @@ class Choice:
         )
 
     @property
+    def chosen_cycle(self) -> str:
+        return str(self.form["cycle"].value() or "")
+
+    @property
     def price(self) -> Price:
         """The price of the chosen cycle, the first one's if none fits."""
-        return self.offer.price_for(str(self.form["cycle"].value())) or self.offer.first_price
+        return self.offer.price_for(self.chosen_cycle) or self.offer.first_price
 
     @property
     def request(self) -> OrderRequest:

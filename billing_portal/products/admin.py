@@ -12,6 +12,8 @@ from django.db.models import Count, Q, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -119,10 +121,19 @@ class AddonAdmin(SimpleHistoryAdmin, PortalAdmin):
 
 class OptionInline(TabularInline):
     model = Option
-    fields = ("name", "key", "kind", "minimum", "maximum", "position", "hidden")
+    fields = ("name", "key", "kind", "minimum", "maximum", "position", "hidden", "choices_of")
+    readonly_fields = ("choices_of",)
     extra = 0
-    show_change_link = True
-    verbose_name_plural = "options: open one to give it choices"
+    hide_title = True
+
+    @display(description="Choices")
+    def choices_of(self, option: Option) -> str:
+        """The way to an option's choices, once it is stored."""
+        if not option.pk:
+            return "after saving"
+        number = option.choices.count()
+        address = reverse("admin:products_option_change", args=[option.pk])
+        return format_html('<a href="{}">{} to choose</a>', address, number)
 
 
 @admin.register(OptionGroup)

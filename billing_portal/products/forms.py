@@ -135,7 +135,7 @@ def check_price(amount: Decimal, currency: str) -> None:
 
 
 class PriceMatrix(forms.Form):
-    """Every price of one thing: a row per cycle, a column per currency.
+    """The prices of one thing: a row per cycle, a column per currency.
 
     An empty price means that the cycle is not offered; for a choice, that it costs nothing.
     """
@@ -145,10 +145,11 @@ class PriceMatrix(forms.Form):
         *args: Any,
         prices: Iterable[Price | ChoicePrice],
         currencies: Sequence[str],
+        cycles: Sequence[str] = tuple(Cycle.values),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.currencies = currencies
+        self.currencies, self.cycles = currencies, cycles
         stored = {(price.currency, price.cycle): price for price in prices}
         for cell in self.cells():
             price = stored.get(cell)
@@ -157,7 +158,7 @@ class PriceMatrix(forms.Form):
                 self.fields[_name(cell, part)] = _price_field(cell, part, initial)
 
     def cells(self) -> list[Cell]:
-        return [(currency, cycle) for cycle in Cycle.values for currency in self.currencies]
+        return [(currency, cycle) for cycle in self.cycles for currency in self.currencies]
 
     def rows(self) -> list[tuple[str, list[tuple[BoundField, BoundField]]]]:
         """Per cycle its name, and per currency the fields of the price and of the set-up."""
@@ -169,7 +170,7 @@ class PriceMatrix(forms.Form):
                     for currency in self.currencies
                 ],
             )
-            for cycle in Cycle.values
+            for cycle in self.cycles
         ]
 
     def clean(self) -> dict[str, Any]:

@@ -169,13 +169,22 @@ def _option_doubts(product: Product, offered: Collection[Cell]) -> list[str]:
 
 def _free_choices(option: Option, choice: Choice, offered: Collection[Cell]) -> list[str]:
     """Where a choice costs nothing though it has a price elsewhere."""
-    priced = {(one.currency, one.cycle) for one in choice.prices.all()}
+    prices = choice.prices.all()
+    if not any(one.recurring or one.setup_fee for one in prices):
+        return []
+    priced = {(one.currency, one.cycle) for one in prices}
     free = [
         f"{Cycle(cycle).label.lower()} in {currency}"
         for currency, cycle in sorted(set(offered) - priced)
-        if priced
     ]
-    return [f"{option}: {choice} has no price {', '.join(free)} and is free there."] if free else []
+    named = named_choice(option, choice)
+    return [f"{named} has no price {', '.join(free)} and is free there."] if free else []
+
+
+def named_choice(option: Option, choice: Choice) -> str:
+    """What is priced, for people: "Location: Singapore", or "Addresses" for each of them."""
+    single = option.kind in (Option.Kind.YES_NO, Option.Kind.QUANTITY)
+    return option.name if single else f"{option.name}: {choice.name}"
 
 
 def _rates(product: Product) -> dict[Cell, Rate]:

@@ -172,7 +172,7 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
             "items": ["reprice_services", "duplicate_product", "retire_product"],
         },
     )
-    filter_horizontal = ("upgrades_to",)
+    autocomplete_fields = ("upgrades_to",)
     ordering = ("group__position", "position", "name", "pk")
 
     @action(description="Prices", url_path="to-prices", icon="sell", permissions=["change"])

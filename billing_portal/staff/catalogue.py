@@ -1,6 +1,6 @@
 """The catalogue beyond its forms: prices as a matrix, copies, retiring, repricing, doubts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,15 @@ from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
 from billing_portal.products import actions, queries
 from billing_portal.products.forms import PriceMatrix
-from billing_portal.products.models import Choice, ExchangeRate, Option, OptionGroup, Product
+from billing_portal.products.models import (
+    Choice,
+    Cycle,
+    ExchangeRate,
+    Option,
+    OptionGroup,
+    Price,
+    Product,
+)
 from billing_portal.staff.page import Crumb, member, show, staff_page
 from billing_portal.workflows import reprice as repricing
 
@@ -67,9 +75,9 @@ def prices(request: HttpRequest, pk: int) -> HttpResponse:
             product.name,
             "Per cycle; empty: not offered, 0: free.",
             product,
-            _matrix(request, product, "product", chosen),
+            _matrix(request, product, "product", chosen, Cycle.values),
         ),
-        *_choices(request, groups, chosen),
+        *_choices(request, groups, chosen, _cycles_of([product])),
     ]
     return _prices_page(
         request,
@@ -92,7 +100,7 @@ def option_prices(request: HttpRequest, pk: int) -> HttpResponse:
     back = reverse("admin:products_optiongroup_change", args=[pk])
     return _prices_page(
         request,
-        _choices(request, [group], chosen),
+        _choices(request, [group], chosen, _cycles_of(group.products.all())),
         chosen,
         title=f"Prices of {group}",
         crumbs=(
@@ -221,8 +229,9 @@ def _prices_page(
 
 
 def _choices(
-    request: HttpRequest, groups: Iterable[OptionGroup], chosen: list[str]
+    request: HttpRequest, groups: Iterable[OptionGroup], chosen: list[str], cycles: set[str]
 ) -> list[Priced]:
+    """The choices' prices in the cycles their products have, and in those they have already."""
     choices = (
         Choice.objects.filter(option__group__in=list(groups), option__hidden=False, hidden=False)
         .select_related("option__group")
@@ -231,10 +240,10 @@ def _choices(
     )
     return [
         Priced(
-            f"{choice.option}: {choice}",
+            queries.named_choice(choice.option, choice),
             _note(choice.option),
             choice,
-            _matrix(request, choice, f"choice{choice.pk}", chosen),
+            _matrix(request, choice, f"choice{choice.pk}", chosen, cycles),
         )
         for choice in choices
     ]
@@ -247,10 +256,27 @@ def _note(option: Option) -> str:
 
 
 def _matrix(
-    request: HttpRequest, of: Product | Choice, prefix: str, chosen: list[str]
+    request: HttpRequest,
+    of: Product | Choice,
+    prefix: str,
+    chosen: list[str],
+    cycles: Collection[str],
 ) -> PriceMatrix:
-    data = request.POST if request.method == "POST" else None
-    return PriceMatrix(data, prefix=prefix, prices=of.prices.all(), currencies=chosen)
+    priced = of.prices.all()
+    wanted = {*cycles, *(price.cycle for price in priced)}
+    return PriceMatrix(
+        request.POST if request.method == "POST" else None,
+        prefix=prefix,
+        prices=priced,
+        currencies=chosen,
+        cycles=[cycle for cycle in Cycle.values if cycle in wanted],
+    )
+
+
+def _cycles_of(products: Iterable[Product]) -> set[str]:
+    """The cycles in which any of the products has a price; before there is one, monthly."""
+    prices = Price.objects.filter(product__in=list(products))
+    return set(prices.values_list("cycle", flat=True)) or {Cycle.MONTHLY}
 
 
 def _shown_currencies(request: HttpRequest, priced: Iterable[str | None]) -> list[str]:

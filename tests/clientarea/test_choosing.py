@@ -278,3 +278,15 @@ def test_a_used_form_orders_nothing_a_second_time(box, browser):
     assert second.status_code == 302
     assert Order.objects.count() == 1
     assert Service.objects.get().options[1]["value"] == 3
+
+
+def test_the_first_cycle_is_chosen_and_a_chosen_one_stays_chosen(box):
+    box.prices.create(currency="EUR", cycle="annual", recurring=100, setup_fee=0)
+
+    first = page(Browser())
+    again = page(
+        Browser(), "/order/box/checkout/", **CHOICE | {"cycle": "annual", "option-addresses": "9"}
+    )
+
+    assert re.findall(r'name="cycle" value="(\w+)" checked', first) == ["monthly"]
+    assert re.findall(r'name="cycle" value="(\w+)" checked', again) == ["annual"]

@@ -49,6 +49,8 @@ def test_every_cycle_and_currency_is_edited_on_one_page(staff, product):
     )
 
     assert 'name="product-USD-triennial-setup_fee"' in shown
+    assert f'name="choice{choice.pk}-USD-monthly-recurring"' in shown
+    assert f"choice{choice.pk}-EUR-annual" not in shown
     assert 'value="10.00"' in shown
     assert answer.status_code == 302
     assert sorted(product.prices.values_list("currency", "cycle", "recurring", "setup_fee")) == [
@@ -180,6 +182,8 @@ def test_staff_make_a_group_an_option_and_its_choices(staff, product):
 
     assert (added.status_code, changed.status_code) == (302, 302)
     assert list(product.option_groups.all()) == [option.group]
+    shown = text(staff.get(f"/staff/products/optiongroup/{option.group_id}/change/"))
+    assert f'<a href="/staff/products/option/{option.pk}/change/">2 to choose</a>' in shown
     assert list(Choice.objects.values_list("key", flat=True)) == ["hdd", "ssd"]
     as_box = staff.post(
         f"/staff/products/option/{option.pk}/change/",
