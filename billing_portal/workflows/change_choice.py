@@ -153,12 +153,17 @@ class ChangeChoice:
 
     @cached_property
     def _data(self) -> dict[str, Any]:
-        """What was answered; before that, what the service has now."""
+        """What was answered; before that, what the service has now, or what fits the product."""
         if self._asked.get("asked") == self.chosen.key:
             return dict(self._asked.items())
         options = self.service.options
         had = {one["key"]: one["value"] for one in options if one["value"] is not False}
-        return {**self._standing, **had}
+        data = {**self._standing, **had}
+        fitting = change_terms.number_form(self.service, self.chosen.product, data)
+        if fitting:
+            wrong = [name for name in fitting.fields if name in fitting.errors]
+            data |= {name: fitting.fields[name].initial for name in wrong}
+        return data
 
     def _targets(self) -> Iterator[Target]:
         service = self.service
