@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from django.conf import settings
 
-from billing_portal.calc.due import recurring_periods_due
+from billing_portal.calc.due import OffSchedule, recurring_periods_due
 from billing_portal.calc.first_period import FirstPeriods, Stretch, first_periods, share_of
 from billing_portal.calc.invoice import DraftInvoice, RecurringItem, SetupItem, draft_invoice
 from billing_portal.calc.money import exact, round_money
@@ -171,13 +171,16 @@ def items_due(
     """
     if not service.cycle_months or not service.recurring_amount or not service.has_periods_left:
         return []
-    periods = recurring_periods_due(
-        anchor=service.anchor_date,
-        cycle_months=service.cycle_months,
-        billed_until=service.billed_until,
-        today=today,
-        lead_days=lead_days,
-    )
+    try:
+        periods = recurring_periods_due(
+            anchor=service.anchor_date,
+            cycle_months=service.cycle_months,
+            billed_until=service.billed_until,
+            today=today,
+            lead_days=lead_days,
+        )
+    except OffSchedule as error:
+        raise OffSchedule(f"{service}: {error}") from error
     if service.periods_limit is not None:
         periods = periods[: service.periods_limit - service.periods_billed]
     items = [_item(service, one) for one in _within_term(periods, service.ends_on)]

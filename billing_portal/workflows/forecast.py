@@ -68,6 +68,10 @@ class Forecast:
     def estimated(self) -> Decimal:
         return sum((month.estimated for month in self.months), Decimal(0))
 
+    @property
+    def invoice_count(self) -> int:
+        return sum(len(month.invoices) for month in self.months)
+
 
 @dataclass(slots=True)
 class _Play:
