@@ -85,6 +85,8 @@ USAGE_SETTLE_MINUTES = env.int("USAGE_SETTLE_MINUTES", default=120)
 
 IP_COUNTRY_HEADER = env("IP_COUNTRY_HEADER", default="")
 """The header in which a proxy gives the country of the visitor's IP address, if one does."""
+EXCHANGE_RATES_URL = env("EXCHANGE_RATES_URL", default="")
+"""Where the daily automation gets exchange rates, in the ECB's daily XML; empty: nowhere."""
 VIES_URL = env("VIES_URL", default="")
 """Base address of the EU's register of VAT ids; empty: nobody is asked, and no id counts as
 checked unless staff record an answer."""

@@ -147,6 +147,12 @@ def _groups() -> list[tuple[str, list[Item]]]:
             "Catalogue",
             [
                 _list("Products", "inventory_2", "products", "product"),
+                Item(
+                    "Exchange rates",
+                    "currency_exchange",
+                    reverse("staff:rates"),
+                    "products.view_exchangerate",
+                ),
                 _list("Product groups", "category", "products", "productgroup"),
                 _list("Options", "tune", "products", "optiongroup"),
                 Item(

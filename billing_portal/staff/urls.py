@@ -24,6 +24,7 @@ from billing_portal.staff import (
     mails,
     orders,
     payments,
+    rates,
     reports,
     servers,
     service_term,
@@ -115,6 +116,9 @@ urlpatterns = [
     path("datastores/<int:pk>/<slug:key>/", datastores.deed, name="datastore-deed"),
     path("taxes/published/", taxes.rates, name="tax-rates"),
     path("taxes/report/", tax_report.page, name="tax-report"),
+    path("rates/", rates.page, name="rates"),
+    path("rates/fetch/", rates.fetch, name="rates-fetch"),
+    path("rates/prices/", rates.convert, name="convert-prices"),
     path("reports/", reports.page, name="reports"),
     path("reports/<slug:key>/", reports.page, name="report"),
 ]

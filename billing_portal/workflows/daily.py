@@ -28,6 +28,7 @@ from billing_portal.workflows import (
     digest,
     dunning,
     ending_overdue,
+    exchange_rates,
     late_fees,
     overdue_services,
     stale_orders,
@@ -54,7 +55,7 @@ class DailyTask:
 _NOTHING = DailyTask(lambda on: [], lambda unit, on: None, "")
 
 TASKS: Mapping[Task, DailyTask] = {
-    Task.RATES: _NOTHING,
+    Task.RATES: DailyTask(exchange_rates.feeds_to_ask, exchange_rates.ask, "feed"),
     Task.TAX_IDS: DailyTask(tax_ids.clients_to_ask, tax_ids.ask, "client"),
     Task.CAPTURES: _NOTHING,
     Task.CHANGES: DailyTask(unpaid_changes.changes_to_withdraw, unpaid_changes.withdraw, "change"),

@@ -7,7 +7,7 @@ from billing_portal.calc.periods import local_date
 from billing_portal.clock.reading import now
 from billing_portal.invoices import announcing
 from billing_portal.workflows import bill_run as billing
-from billing_portal.workflows import daily
+from billing_portal.workflows import daily, exchange_rates
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -33,6 +33,12 @@ def announce_invoices() -> None:
 def tick() -> None:
     """Do the daily work of every business day that is due and not done."""
     daily.tick(now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def update_rates() -> None:
+    """Fetch the day's exchange rates.  Harmless if delivered twice."""
+    exchange_rates.update(at=now())
 
 
 @shared_task(acks_late=True, ignore_result=True)
