@@ -98,3 +98,11 @@ def test_an_amount_that_is_a_float_is_not_understood():
     """8.61 as a float is 8.6099999999999994315658113919198513031005859375."""
     with pytest.raises(EventNotUnderstood):
         Sandbox().read_event(event(amount=8.61))
+
+
+def test_a_seller_with_an_iban_of_its_own_setting_is_paid_there(settings):
+    settings.SELLER_IBAN, settings.SELLER_BIC = "DE89370400440532013000", "COBADEFF"
+
+    told = dict(BankTransfer().start(REQUEST).lines)
+
+    assert told["Account"] == "IBAN DE89 3704 0044 0532 0130 00, BIC COBADEFF"

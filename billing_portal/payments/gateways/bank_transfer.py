@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
-
+from billing_portal.invoices import parties
 from billing_portal.invoices.amounts import format_amount
 from billing_portal.payments.contract import (
     EventNotUnderstood,
@@ -20,10 +19,11 @@ class BankTransfer:
     description = "Pay from your bank account. We start as soon as the money has arrived."
 
     def start(self, request: PaymentRequest) -> Instructions:
+        seller = parties.seller()
         return Instructions(
             lines=(
-                ("Recipient", settings.SELLER_NAME),
-                ("Account", settings.SELLER_BANK_ACCOUNT),
+                ("Recipient", seller["name"]),
+                ("Account", parties.bank_text(seller)),
                 ("Amount", format_amount(request.amount, request.currency)),
                 ("Reference", request.reference),
             ),
