@@ -85,6 +85,11 @@ def printed_price(line: InvoiceLine, currency: str) -> tuple[Decimal, int] | Non
     return (line.unit_price, per) if abs(amount - exact(line.amount)) < unit else None
 
 
+def is_void(invoice: Invoice) -> bool:
+    """Whether it was cancelled as if never issued; what credit notes took back still stands."""
+    return invoice.status == InvoiceStatus.CANCELLED and not invoice.credited_amount
+
+
 def last_day(line: InvoiceLine) -> date:
     """The last day a line is for; its first one for what happens once."""
     return max(line.period_start, line.period_end - timedelta(days=1))
@@ -109,7 +114,7 @@ def _not_a_document(invoice: Invoice) -> str:
         return "A draft is no e-invoice. Issue it first."
     if invoice.is_proforma:
         return "A proforma is no e-invoice. The invoice follows when it is paid."
-    if invoice.status == InvoiceStatus.CANCELLED:
+    if is_void(invoice):
         return f"{invoice.number} is cancelled, so it is no e-invoice any more."
     _refuse_currency(invoice.currency)
     return ""

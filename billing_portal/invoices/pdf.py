@@ -10,25 +10,30 @@ from collections.abc import Sequence
 from billing_portal.invoices import evidence, parties, pdf_parts, queries
 from billing_portal.invoices.amounts import format_amount, format_day
 from billing_portal.invoices.einvoice_files import facturx_file
+from billing_portal.invoices.einvoice_reading import is_void
 from billing_portal.invoices.evidence import Explanation
 from billing_portal.invoices.models import CreditNote, Invoice, InvoiceLine, InvoiceStatus
 from billing_portal.invoices.pdf_page import WIDTH, Paper
 
-MARKS = {InvoiceStatus.DRAFT: "Draft", InvoiceStatus.CANCELLED: "Cancelled"}
+STANDINGS = {
+    InvoiceStatus.PAID: "This invoice is paid. Thank you.",
+    InvoiceStatus.PENDING: "Your payment is under way. Nothing more is to be done.",
+    InvoiceStatus.REFUNDED: "What was paid of this invoice was paid back.",
+}
+"""What is said instead of how to pay."""
 
 
 def invoice_pdf(invoice: Invoice) -> bytes:
     """The invoice as a PDF: the sheet, then one appendix table per usage line."""
     lines = list(queries.lines_of(invoice))
     reference = invoice.number or "Draft"
-    mark = MARKS.get(InvoiceStatus(invoice.status), "Proforma" if invoice.is_proforma else "")
     paper = Paper(
         title=f"{_title(invoice)} {invoice.number or ''}".strip(),
         author=invoice.seller["name"],
         at=invoice.issued_at,
         footer=parties.footer(invoice.seller),
         reference=reference,
-        mark=mark,
+        mark=_mark(invoice),
     )
     paper.add_page()
     pdf_parts.letterhead(paper, _title(invoice), invoice.seller)
@@ -70,6 +75,15 @@ def credit_note_pdf(note: CreditNote) -> bytes:
     return paper.finish(einvoice=facturx_file(note))
 
 
+def _mark(invoice: Invoice) -> str:
+    """What stands across every page of a paper nobody should take for an invoice."""
+    if invoice.status == InvoiceStatus.DRAFT:
+        return "Draft"
+    if is_void(invoice):
+        return "Cancelled"
+    return "Proforma" if invoice.is_proforma else ""
+
+
 def _title(invoice: Invoice) -> str:
     if invoice.status == InvoiceStatus.DRAFT:
         return "Draft invoice"
@@ -85,7 +99,7 @@ def _facts(invoice: Invoice) -> list[tuple[str, str]]:
     ]
     if invoice.proforma_number:
         facts.append(("Proforma", invoice.proforma_number))
-    if invoice.status == InvoiceStatus.CANCELLED:
+    if is_void(invoice):
         facts.append(("State", "Cancelled"))
     return facts
 
@@ -113,9 +127,8 @@ def _sums(invoice: Invoice) -> list[pdf_parts.Sum]:
 
 def _payment(paper: Paper, invoice: Invoice) -> None:
     """How to pay what is open; a word of thanks if nothing is."""
-    if invoice.status == InvoiceStatus.PAID:
-        pdf_parts.remarks(paper, ["This invoice is paid. Thank you."])
-    if not invoice.is_owed or invoice.balance <= 0:
+    pdf_parts.remarks(paper, [STANDINGS.get(InvoiceStatus(invoice.status), "")])
+    if not invoice.is_payable or invoice.balance <= 0:
         return
     owed = format_amount(invoice.balance, invoice.currency)
     facts = [

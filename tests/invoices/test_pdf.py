@@ -114,6 +114,8 @@ def test_a_part_payment_leaves_the_balance_to_pay(backup):
     ("status", "said"),
     [
         (InvoiceStatus.PAID, "This invoice is paid. Thank you."),
+        (InvoiceStatus.PENDING, "Your payment is under way. Nothing more is to be done."),
+        (InvoiceStatus.REFUNDED, "What was paid of this invoice was paid back."),
         (InvoiceStatus.CANCELLED, "State Cancelled"),
     ],
 )
