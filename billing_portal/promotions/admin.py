@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, DateTimeField, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -111,12 +112,19 @@ class PromotionAdmin(SimpleHistoryAdmin, PortalAdmin):
 
     @action(description="End it now", url_path="end", icon="block", permissions=["change"])
     def end_now(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Nobody can use it any more; a date later or none in the form takes that back."""
-        actions.end(object_id, at=now(), actor=cast("User", request.user))
-        messages.success(
-            request, "It can no longer be used. What was ordered with it keeps its discount."
-        )
-        return redirect("admin:promotions_promotion_change", object_id)
+        """Ask; on confirmation nobody can use it any more.  A later date takes that back."""
+        promotion = self.get_queryset(request).get(pk=object_id)
+        if request.method == "POST":
+            actions.end(object_id, at=now(), actor=cast("User", request.user))
+            messages.success(request, f"{promotion} can no longer be used.")
+            return redirect("admin:promotions_promotion_change", object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"End {promotion}",
+            "opts": self.opts,
+            "promotion": promotion,
+        }
+        return TemplateResponse(request, "staff/end_promotion.html", context)
 
     @display(description="What it does", ordering="kind")
     def does(self, promotion: Promotion) -> str:

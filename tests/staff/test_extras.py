@@ -103,8 +103,13 @@ def test_a_second_promotion_of_the_same_code_is_refused(staff):
 def test_ending_a_promotion_closes_it_from_now_on(staff):
     promotion = make_promotion("SUMMER")
 
-    staff.post(reverse("admin:promotions_promotion_end_now", args=[promotion.pk]))
-    staff.get(reverse("admin:promotions_promotion_end_now", args=[promotion.pk]))
+    url = reverse("admin:promotions_promotion_end_now", args=[promotion.pk])
+
+    asked = staff.get(url).content.decode()
+    promotion.refresh_from_db()
+    assert ("End SUMMER?" in asked, promotion.ends_at) == (True, None)
+    staff.post(url)
+    staff.post(url)
 
     promotion.refresh_from_db()
     assert promotion.ends_at == AT
@@ -142,7 +147,7 @@ def test_support_sees_promotions_and_changes_none(as_role):
     support = as_role("Support")
 
     assert support.get(address(Promotion, "changelist")).status_code == 200
-    support.get(reverse("admin:promotions_promotion_end_now", args=[promotion.pk]))
+    support.post(reverse("admin:promotions_promotion_end_now", args=[promotion.pk]))
 
     promotion.refresh_from_db()
     assert promotion.ends_at is None
@@ -225,6 +230,20 @@ def test_staff_put_a_client_in_a_group(staff, world):
     assert response.status_code == 302, response.context["adminform"].form.errors
     world.client.refresh_from_db()
     assert world.client.group == group
+
+
+def test_an_order_s_page_shows_its_addons_code_and_discounts(staff, world):
+    item = world.order.items.get()
+    item.addons = [{"name": "IP address", "quantity": 3}]
+    item.discount_amount = 4
+    item.save()
+    type(world.order).objects.filter(pk=world.order.pk).update(promotion_code="SPRING")
+
+    page = staff.get(f"/staff/orders/order/{world.order.pk}/").content.decode()
+
+    assert "with 3 \N{MULTIPLICATION SIGN} IP address" in page
+    assert ", code SPRING" in page
+    assert "&minus;€4.00" in page
 
 
 # --- Add-ons of a service -----------------------------------------------------------------
