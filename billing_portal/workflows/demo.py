@@ -19,6 +19,7 @@ def play(start: datetime, end: datetime) -> None:
     set_clock(start)
     demo_cast.hire_staff()
     demo_catalogue.stock_the_shop()
+    demo_catalogue.charge_vat(at=start)
     simulation = Simulation(tell=_unheard)
     simulation.life.begin_anew()
     at = start
@@ -35,6 +36,7 @@ def play(start: datetime, end: datetime) -> None:
 def _arrive(customer: Customer, simulation: Simulation, *, at: datetime) -> None:
     """Sign up, order, pay if that is the customer's way."""
     client: Client = demo_cast.enter(customer, at=at)
+    demo_cast.confirm_vat_id(client, at=at)
     order = demo_cast.order(customer, client, at=at)
     invoice: Invoice | None = order.invoice
     if customer.pays_orders and invoice:

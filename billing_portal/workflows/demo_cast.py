@@ -12,6 +12,10 @@ from billing_portal.clients.models import Client
 from billing_portal.mail.actions import ensure_templates
 from billing_portal.orders.models import Order
 from billing_portal.products.models import Cycle, Product
+from billing_portal.taxes import queries as taxes
+from billing_portal.taxes.actions import record_answer
+from billing_portal.taxes.models import TaxIdCheck
+from billing_portal.taxes.supply import IdState
 from billing_portal.workflows.place_order import OrderRequest, place_order
 
 PASSWORD = "demo-portal-2026"
@@ -76,6 +80,7 @@ BEN = Customer(
         "city": "Amsterdam",
         "postcode": "1015 CS",
         "country": "NL",
+        "tax_id": "NL123456789B01",
         "phone": "+31 20 555 0101",
     },
     wishes=(
@@ -136,6 +141,20 @@ def enter(customer: Customer, *, at: datetime) -> Client:
         **customer.profile,
     }
     return register_client(owner=user, profile=profile, at=at)
+
+
+def confirm_vat_id(client: Client, *, at: datetime) -> None:
+    """Somebody looked up the id of a business elsewhere in the EU: the demo asks no register."""
+    if taxes.standing(client).state == IdState.UNCHECKED and taxes.asks_register_about(
+        str(client.country)
+    ):
+        record_answer(
+            client,
+            answer=TaxIdCheck.Answer.VALID,
+            consultation="DEMO",
+            actor=User.objects.get(email=ADMIN_EMAIL),
+            at=at,
+        )
 
 
 def order(customer: Customer, client: Client, *, at: datetime) -> Order:

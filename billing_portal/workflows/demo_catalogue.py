@@ -1,6 +1,7 @@
 """What the demo portal sells, and the sandboxes that deliver it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 from io import StringIO
@@ -10,6 +11,9 @@ from django.conf import settings
 from django.core.management import call_command
 
 from billing_portal.products.models import Cycle, Price, Product, ProductGroup, UsagePrice
+from billing_portal.taxes import actions as taxes
+from billing_portal.taxes.models import TaxSettings
+from billing_portal.taxes.rates import PRESETS
 from provisioning.models import Server
 
 SANDBOX_TOKEN = "sandbox-token"
@@ -125,6 +129,14 @@ def stock_the_shop() -> None:
         )
     for position, offer in enumerate(OFFERS):
         _offer(offer, position)
+
+
+def charge_vat(*, at: datetime) -> None:
+    """The seller is in Germany and charges VAT by the EU's rules."""
+    TaxSettings.objects.update_or_create(
+        pk=1, defaults={"enabled": True, "eu_vat": True, "seller_country": "DE"}
+    )
+    taxes.load_rates(PRESETS["eu"], actor=None, at=at)
 
 
 def _servers() -> None:
