@@ -32,6 +32,8 @@ SECTIONS = {
     "new_contact": "contacts",
     "team": "team",
     "payments": "payments",
+    "quotes": "quotes",
+    "quote": "quotes",
     "mails": "mails",
     "mail": "mails",
 }

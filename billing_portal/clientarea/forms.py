@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from allauth.account.forms import SignupForm as AccountSignupForm
+from allauth.core import context as allauth_context
 from django import forms
 from django.conf import settings
 from django.db import transaction
@@ -88,6 +89,10 @@ class ProfileForm(forms.ModelForm):
         return cleaned
 
 
+PROSPECT_KEY = "accepted_as"
+"""Where the session keeps what is known of a prospect who signs up."""
+
+
 class SignupProfileForm(ProfileForm):
     """The part of the profile asked at sign-up; the e-mail address is the log-in's."""
 
@@ -107,6 +112,10 @@ class SignupForm(AccountSignupForm):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # What a prospect told us for a quote needs no typing again.
+        asked = getattr(allauth_context, "request", None)
+        known = asked.session.get(PROSPECT_KEY, {}) if asked else {}
+        kwargs["initial"] = known | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
         profile = SignupProfileForm()
         self.profile_fields = list(profile.fields)

@@ -34,7 +34,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ("client",)
     search_fields = (
-        *("number", "client__company_name", "client__last_name", "client__email"),
+        *("number", "proforma_number", "client__company_name", "client__last_name", "client__email"),
         "lines__description",
     )
     ordering = ("-issued_at", "-pk")

@@ -4,6 +4,10 @@ from billing_portal.mail.quote_texts import QUOTE_TEMPLATES
 from billing_portal.mail.service_texts import SERVICE_TEMPLATES
 from billing_portal.mail.wording import CLOSING, MailTemplate
 
+_ITS_TITLE = "{{ document|default:'Invoice' }}"
+_ITS_NAME = "{{ document|default:'invoice'|lower }}"
+"""A document may be a proforma."""
+
 DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
     "order_placed": MailTemplate(
         description="After an order: what was ordered and what happens next.",
@@ -18,11 +22,11 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         description="With every new invoice.",
         category="invoices",
         subject=(
-            "Invoice {{ number }}: {{ total }}"
+            _ITS_TITLE + " {{ number }}: {{ total }}"
             "{% if is_paid %}, paid{% else %}, due {{ due_date }}{% endif %}"
         ),
         text=(
-            "Hello {{ client }},\n\nyour invoice {{ number }} over {{ total }} is ready. "
+            "Hello {{ client }},\n\nyour " + _ITS_NAME + " {{ number }} over {{ total }} is ready. "
             "{{ to_pay }}\n\nYou can see every line{% if not is_paid %} and pay it{% endif %} here:"
             + CLOSING
         ),
@@ -152,7 +156,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
     "reminder_before_due": MailTemplate(
         description="Some days before an unpaid invoice is due.",
         category="invoices",
-        subject="Invoice {{ number }} is due on {{ due_date }}",
+        subject=_ITS_TITLE + " {{ number }} is due on {{ due_date }}",
         text=(
             "Hello {{ client }},\n\na reminder ahead of time: {{ balance }} of invoice "
             "{{ number }} are due on {{ due_date }}. If you have paid already, thank you." + CLOSING
@@ -161,9 +165,9 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
     "reminder_overdue_first": MailTemplate(
         description="The first reminder after the due date.",
         category="invoices",
-        subject="Invoice {{ number }} was due on {{ due_date }}",
+        subject=_ITS_TITLE + " {{ number }} was due on {{ due_date }}",
         text=(
-            "Hello {{ client }},\n\ninvoice {{ number }} was due on {{ due_date }}, and "
+            "Hello {{ client }},\n\n" + _ITS_NAME + " {{ number }} was due on {{ due_date }}, and "
             "{{ balance }} are still open. Perhaps it slipped through. {{ consequence }}\n\n"
             "You can see and pay it here:" + CLOSING
         ),
@@ -171,9 +175,13 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
     "reminder_overdue_second": MailTemplate(
         description="The second reminder after the due date.",
         category="invoices",
-        subject="Second reminder: invoice {{ number }} is {{ days_overdue }} days overdue",
+        subject="Second reminder: "
+        + _ITS_NAME
+        + " {{ number }} is {{ days_overdue }} days overdue",
         text=(
-            "Hello {{ client }},\n\ninvoice {{ number }} is {{ days_overdue }} days overdue. "
+            "Hello {{ client }},\n\n"
+            + _ITS_NAME
+            + " {{ number }} is {{ days_overdue }} days overdue. "
             "{{ balance }} are still open since {{ due_date }}. {{ consequence }}\n\n"
             "Please pay it here, or tell us what stands in the way:" + CLOSING
         ),
@@ -181,7 +189,7 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
     "reminder_overdue_third": MailTemplate(
         description="The third and last reminder after the due date.",
         category="invoices",
-        subject="Last reminder: invoice {{ number }} is {{ days_overdue }} days overdue",
+        subject="Last reminder: " + _ITS_NAME + " {{ number }} is {{ days_overdue }} days overdue",
         text=(
             "Hello {{ client }},\n\nthis is our last reminder of invoice {{ number }}. "
             "{{ balance }} have been open since {{ due_date }}, for {{ days_overdue }} days. "

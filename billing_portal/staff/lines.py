@@ -59,8 +59,12 @@ class QuoteLineForm(LineForm):
         label="Discount %",
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["unit"]  # an offer's positions have none
 
-class Lines(BaseFormSet):  # type: ignore[type-arg]  # not subscriptable when it runs
+
+class Lines(BaseFormSet):
     """The rows of a document; at least one has to be filled in."""
 
     def rows(self) -> list[dict[str, Any]]:

@@ -101,6 +101,7 @@ def _groups() -> list[tuple[str, list[Item]]]:
                 _list("Invoices", "receipt_long", "invoices", "invoice"),
                 _list("Payments", "payments", "payments", "transaction"),
                 _list("Charges", "speed", "invoices", "charge"),
+                Item("Quotes", "request_quote", reverse("staff:quotes"), "quotes.view_quote"),
                 Item(
                     "Billable items",
                     "playlist_add",

@@ -68,11 +68,12 @@ def _services(term: str) -> list[SearchResult]:
 
 
 def _invoices(term: str) -> list[SearchResult]:
-    found = Invoice.objects.filter(number__icontains=term).select_related("client")
+    fits = Q(number__icontains=term) | Q(proforma_number__icontains=term)
+    found = Invoice.objects.filter(fits).select_related("client")
     return [
         SearchResult(
-            invoice.number,
-            f"Invoice to {invoice.client}, {invoice.get_status_display().lower()}",
+            str(invoice),
+            f"{invoice.document} to {invoice.client}, {invoice.get_status_display().lower()}",
             reverse("staff:invoice", args=[invoice.pk]),
             "receipt_long",
         )

@@ -98,6 +98,7 @@ def _is_taken(invoice: Invoice, step: Step) -> bool:
 
 def _mail(invoice: Invoice, step: Step, on: BusinessDay) -> None:
     context = {
+        "document": invoice.document,
         "number": invoice.number,
         "balance": format_amount(invoice.balance, invoice.currency),
         "total": format_amount(invoice.total, invoice.currency),

@@ -20,6 +20,8 @@ from billing_portal.invoices.evidence import (
 )
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine
 from billing_portal.payments.registry import gateways
+from billing_portal.quotes.models import Quote
+from billing_portal.quotes.queries import is_expired
 from billing_portal.services.models import Service
 from billing_portal.taxes.supply import plain_percent
 from provisioning.models import Job
@@ -159,6 +161,13 @@ def service_light(service: Service) -> SafeString:
 @register.filter
 def job_light(job: Job) -> SafeString:
     return admin_print.light(job.status, job.get_status_display())
+
+
+@register.filter
+def quote_light(quote: Quote, today: date) -> SafeString:
+    if is_expired(quote, today):
+        return admin_print.light("expired", "Expired")
+    return admin_print.light(quote.stage, quote.get_stage_display())
 
 
 @register.filter
