@@ -16,8 +16,9 @@ from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
 from billing_portal.calc.first_period import FirstPeriods, first_periods
 from billing_portal.calc.money import exact, round_money
+from billing_portal.calc.periods import add_months
 from billing_portal.errors import PortalError
-from billing_portal.products.models import CYCLE_MONTHS, Addon, AddonPrice, Product
+from billing_portal.products.models import CYCLE_MONTHS, Addon, AddonPrice, Cycle, Product
 from billing_portal.services.models import Service, ServiceAddon
 from billing_portal.services.states import ENDED, ServiceStatus
 
@@ -191,6 +192,20 @@ def open_addon(addon: ServiceAddon, *, at: datetime, actor: User | None) -> Serv
     addon.save(force_insert=True)
     _record("ordered", addon, f"{addon.addon} ordered for {service}", at=at, actor=actor)
     return addon
+
+
+def move_schedules(service_id: int, *, to: date) -> None:
+    """Let the first periods of add-ons that did not start yet begin on day `to` instead.
+
+    The caller moves their service, which starts with them.
+    """
+    waiting = ServiceAddon.objects.select_for_update(no_key=True).filter(
+        service=service_id, status=ServiceStatus.PENDING
+    )
+    for addon in waiting.exclude(cycle=Cycle.ONE_TIME).order_by("pk"):
+        addon.anchor_date = to
+        addon.billed_until = add_months(to, addon.cycle_months, anchor_day=to.day)
+        addon.save(update_fields=["anchor_date", "billed_until"])
 
 
 def activate(

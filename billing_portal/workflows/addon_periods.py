@@ -1,6 +1,7 @@
 """What add-ons owe in advance: set-up fees and periods, as plain values for the draft."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -28,10 +29,18 @@ def setup_item(row: ServiceAddon, *, day: date) -> SetupItem:
     )
 
 
-def first_items(row: ServiceAddon, *, day: date, group: ClientGroup | None) -> list[RecurringItem]:
-    """What an add-on ordered on `day` owes first: a period, or the days up to the first one."""
+def first_items(
+    row: ServiceAddon, *, day: date, group: ClientGroup | None, note: str = ""
+) -> list[RecurringItem]:
+    """What an add-on ordered on `day` owes first: a period, or the days up to the first one.
+
+    `note` is put behind its text.
+    """
     schedule = addons.first_schedule(row.service.product, cycle=row.cycle, day=day)
-    return [_item(row, stretch, group) for stretch in schedule.stretches]
+    items = [_item(row, stretch, group) for stretch in schedule.stretches]
+    if not note:
+        return items
+    return [replace(item, description=f"{item.description}, {note}") for item in items]
 
 
 def items_due(

@@ -20,6 +20,7 @@ from billing_portal.invoices.models import BillingSettings, Invoice, InvoiceLine
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.products.models import Product
 from billing_portal.services import actions as services
+from billing_portal.services import addons
 from billing_portal.services.models import Service, ServiceAddon
 from billing_portal.services.states import ServiceStatus
 from billing_portal.taxes.queries import treatments
@@ -77,7 +78,9 @@ def draft_first_periods(
             *(
                 item
                 for extra in extras
-                for item in addon_periods.first_items(extra, day=today, group=client.group)
+                for item in addon_periods.first_items(
+                    extra, day=today, group=client.group, note=_note(extra, rules)
+                )
             ),
         ],
         charges=(),
@@ -133,7 +136,7 @@ def first_items(
     service: Service, rules: BillingSettings, group: ClientGroup | None
 ) -> list[RecurringItem]:
     """What a new service owes first: mostly one period, with a stub up to two lines."""
-    note = FROM_PAYMENT if _begins_on_payment(service, rules) else ""
+    note = _note(service, rules)
     items = [_item(service, one, note) for one in schedule(service).stretches]
     return discounting.on_first_periods(items, service, group=group)
 
@@ -159,6 +162,7 @@ def begin_on_payment(ordered: Iterable[Service], *, at: datetime) -> None:
     for service in ordered:
         if service.status == ServiceStatus.PENDING and _begins_on_payment(service, rules):
             services.move_schedule(service.pk, to=today, at=at)
+            addons.move_schedules(service.pk, to=today)
 
 
 def items_due(
@@ -207,6 +211,12 @@ def _second_items(service: Service, group: ClientGroup | None) -> list[Recurring
     if after.discounts_left:
         after.discounts_left -= 1
     return items_due(after, today=after.billed_until, lead_days=0, group=group)
+
+
+def _note(row: Service | ServiceAddon, rules: BillingSettings) -> str:
+    """What a first line says if its period is counted from the payment."""
+    service = row.service if isinstance(row, ServiceAddon) else row
+    return FROM_PAYMENT if row.cycle_months and _begins_on_payment(service, rules) else ""
 
 
 def _begins_on_payment(service: Service, rules: BillingSettings) -> bool:

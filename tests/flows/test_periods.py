@@ -9,11 +9,11 @@ import pytest
 from billing_portal.calc.periods import local_midnight
 from billing_portal.clients.models import Client
 from billing_portal.invoices.models import BillingSettings, Invoice
-from billing_portal.products.models import Product
+from billing_portal.products.models import Addon, Product
 from billing_portal.services.models import Service
 from billing_portal.workflows import bill_run
 from billing_portal.workflows.invoice_paid import record_payment
-from billing_portal.workflows.place_order import OrderRequest, place_order
+from billing_portal.workflows.place_order import AddonRequest, OrderRequest, place_order
 from tests.factories import make_client, make_product, make_service, utc
 from tests.workflows.billing import lines
 
@@ -196,6 +196,35 @@ def test_a_trial_that_begins_with_the_payment_ends_as_much_later():
     pay(first, at=utc(2026, 2, 5, 9))
 
     assert Service.objects.get().ends_on == date(2026, 2, 19)
+
+
+def test_an_add_on_ordered_with_it_begins_with_the_payment_too():
+    set_rules(start_policy=BillingSettings.StartPolicy.ACTIVATION)
+    product = box(setup_fee="0")
+    addon = Addon.objects.create(name="Mail", slug="mail")
+    addon.products.add(product)
+    addon.prices.create(currency="EUR", cycle="monthly", recurring=Decimal(5))
+    placed = place_order(
+        client=make_client(),
+        placed_by=None,
+        items=[OrderRequest(product.pk, "monthly", "", {}, addons=[AddonRequest(addon.pk)])],
+        payment_method="bank_transfer",
+        submission_key="a",
+        at=JAN_31,
+    )
+    assert placed.invoice is not None
+
+    pay(placed.invoice, at=utc(2026, 2, 5, 9))
+    run_days(date(2026, 2, 5), date(2026, 2, 25))
+
+    assert [line.description for line in placed.invoice.lines.order_by("position")] == [
+        "Box, from the day of payment",
+        "Mail for Box, from the day of payment",
+    ]
+    assert lines(Invoice.objects.order_by("pk").last()) == [
+        ("recurring", "2026-03-05", "2026-04-05", "30.00"),
+        ("recurring", "2026-03-05", "2026-04-05", "5.00"),
+    ]
 
 
 # --- Scenario 3: what shares an invoice ------------------------------------------------------
