@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncMonth
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
@@ -21,10 +22,11 @@ from billing_portal.calc.money import round_money
 from billing_portal.calc.periods import add_months, local_date, local_midnight
 from billing_portal.clock.reading import now
 from billing_portal.invoices.amounts import format_amount
-from billing_portal.invoices.models import Charge, Invoice
+from billing_portal.invoices.models import Charge, CreditNote, Invoice
 from billing_portal.invoices.queries import BALANCE
 from billing_portal.invoices.states import OWED, VOID
 from billing_portal.payments.models import Transaction
+from billing_portal.products.rates import rates_of
 from billing_portal.services.models import Service
 from billing_portal.staff.figures import LATELY, RUNNING, per_month
 from billing_portal.staff.page import Crumb, show, staff_page
@@ -112,23 +114,22 @@ def months(at: datetime) -> Report:
     currency = settings.DEFAULT_CURRENCY
     firsts = _last_months(at)
     since = local_midnight(firsts[0], settings.SELLER_TIMEZONE)
-    invoiced = _by_month(
-        Invoice.objects.filter(issue_date__gte=firsts[0], currency=currency).exclude(
-            status__in=VOID
-        ),
-        "issue_date",
-        "total",
-    )
-    received = _by_month(
-        Transaction.objects.filter(received_at__gte=since, currency=currency),
-        "received_at",
-        "amount",
-    )
+    invoices = Invoice.objects.filter(issue_date__gte=firsts[0]).exclude(status__in=VOID)
+    notes = CreditNote.objects.filter(issue_date__gte=firsts[0]).exclude(invoice__status__in=VOID)
+    kept = Transaction.objects.filter(received_at__gte=since, reversed_at__isnull=True)
     zero = Decimal(0)
+    billed_sums = _by_month(invoices, "issue_date", F("total"), rate="exchange_rate")
+    corrected = _by_month(notes, "issue_date", F("total"), rate="invoice__exchange_rate")
+    received = _by_month(kept, "received_at", F("amount") - F("refunded_amount"))
+    invoiced = {
+        first: billed_sums.get(first, zero) - corrected.get(first, zero) for first in firsts
+    }
     series = [(first, invoiced.get(first, zero), received.get(first, zero)) for first in firsts]
     return Report(
         title=TITLES["months"],
-        says=f"Invoices by issue date and payments by the day they arrived, in {currency}.",
+        says=f"Invoices less credit notes by issue date, and payments less refunds by the day they"
+        f" arrived, in {currency}. Invoices in other currencies count at the rate of their day,"
+        " payments at today's; what has no rate is left out.",
         empty="Nothing yet.",
         headers=("Month", "Invoiced", "Received"),
         rows=[
@@ -213,15 +214,25 @@ def _last_months(at: datetime) -> list[date]:
     return [add_months(this_month, -back, anchor_day=1) for back in range(MONTHS - 1, -1, -1)]
 
 
-def _by_month(rows: Any, moment: str, amount: str) -> dict[date, Decimal]:
-    """Sums of `amount` by the first day of the month of `moment`."""
-    sums = (
-        rows.order_by().annotate(month=TruncMonth(moment)).values("month").annotate(s=Sum(amount))
+def _by_month(rows: Any, moment: str, amount: Any, *, rate: str = "") -> dict[date, Decimal]:
+    """Sums of `amount` in the seller's currency, by the first day of the month of `moment`.
+
+    `rate` is the column with a row's exchange rate; without one today's rates count.
+    """
+    groups = ["month", "currency", *([rate] if rate else [])]
+    sums = list(
+        rows.order_by().annotate(month=TruncMonth(moment)).values(*groups).annotate(sum=Sum(amount))
     )
-    return {
-        (row["month"].date() if isinstance(row["month"], datetime) else row["month"]): row["s"]
-        for row in sums
-    }
+    today = rates_of({row["currency"] for row in sums})
+    found: dict[date, Decimal] = {}
+    for row in sums:
+        by = row[rate] if rate else today.get(row["currency"], Decimal(1))
+        if by == 1 and row["currency"] != settings.DEFAULT_CURRENCY:
+            continue  # nobody said what it is worth
+        first = row["month"].date() if isinstance(row["month"], datetime) else row["month"]
+        own = round_money(Fraction(row["sum"]) / Fraction(by), settings.DEFAULT_CURRENCY)
+        found[first] = found.get(first, Decimal(0)) + own
+    return found
 
 
 def _link(text: str, address: str) -> Cell:
