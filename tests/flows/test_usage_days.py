@@ -11,6 +11,7 @@ from billing_portal.calc.periods import Period, local_midnight, month_slice
 from billing_portal.invoices.models import BillingSettings, Charge, Invoice
 from billing_portal.services.models import Service
 from billing_portal.workflows import bill_run
+from billing_portal.workflows.forecast import forecast
 from billing_portal.workflows.invoice_paid import record_payment
 from billing_portal.workflows.place_order import OrderRequest, place_order
 from provisioning import runner
@@ -142,3 +143,27 @@ def test_a_stub_leaves_the_months_of_usage_in_step_with_the_billing_months(vendo
             ("usage", "2026-04-01", "2026-05-01", "5.00"),
         ],
     ]
+
+
+def test_a_datastore_is_foretold_to_stand_as_it_does():
+    """300 GB at first, 500 GB now: the month that runs is a mixture, the next ones are not."""
+    start = utc(2026, 11, 1)
+    service = make_service(
+        product=make_product(module_key="remote_backups"),
+        anchor_date=start.date(),
+        usage={"storage": "10.00"},
+        created_at=start,
+        activated_at=start,
+        spec={"size_gb": 500},
+    )
+    make_datastore(service, start, (300, 72), (500, 100))
+    SizeSpan.objects.filter(size_bytes=500 * GB).update(ends_at=None)
+    looked_at = start + 172 * HOUR
+
+    found = forecast(service.client_id, currency="EUR", at=looked_at, months=4)
+
+    # 300 GB x 72 h + 500 GB x 648 h of 720 h: 480 GB.
+    assert [f"{month.usage:.2f}" for month in found.months] == ["0.00", "4.80", "5.00", "5.00"]
+    assert found.estimated == found.total
+    texts = {line.description for m in found.months for i in m.invoices for line in i.draft.lines}
+    assert texts == {"Storage, estimate: as it stands"}
