@@ -10,7 +10,9 @@ from decimal import Decimal
 from billing_portal.calc.tax import TaxCategory
 from billing_portal.invoices.einvoice import EInvoice, Party
 
-NEEDS_BOTH_IDS = (TaxCategory.REVERSE_CHARGE, TaxCategory.INTRA_COMMUNITY)
+NEEDS_BUYERS_VAT_ID = (TaxCategory.REVERSE_CHARGE, TaxCategory.INTRA_COMMUNITY)
+NEEDS_SELLERS_VAT_ID = (*NEEDS_BUYERS_VAT_ID, TaxCategory.EXPORT)
+"""A tax number will not do.  Source: BR-AE-02, BR-IC-02 and BR-G-02 of EN 16931."""
 
 
 def missing(invoice: EInvoice) -> list[str]:
@@ -33,11 +35,10 @@ def _missing(invoice: EInvoice) -> Iterator[str]:
     outside = categories <= {TaxCategory.OUTSIDE_SCOPE}
     if not outside and not (seller.vat_id or seller.tax_number):
         yield "The seller has no tax id: set SELLER_TAX_ID."
-    if categories.intersection(NEEDS_BOTH_IDS):
-        if not seller.vat_id:
-            yield "Without a VAT id of the seller no tax can be left to the buyer."
-        if not buyer.vat_id:
-            yield f"{buyer.name} has no VAT id, so no tax can be left to it."
+    if categories.intersection(NEEDS_SELLERS_VAT_ID) and not seller.vat_id:
+        yield "Without a VAT id of the seller its tax cannot be left to others: set SELLER_TAX_ID."
+    if categories.intersection(NEEDS_BUYERS_VAT_ID) and not buyer.vat_id:
+        yield f"{buyer.name} has no VAT id, so no tax can be left to it."
     if sum((line.amount for line in invoice.lines), Decimal(0)) != invoice.net_total:
         yield "The lines do not add up to the net total."
     if sum((row.amount for row in invoice.taxes), Decimal(0)) != invoice.tax_total:

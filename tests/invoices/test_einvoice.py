@@ -257,6 +257,18 @@ def test_tax_is_left_to_no_buyer_without_a_vat_id():
     assert missing(invoice) == ["Acme Ltd has no VAT id, so no tax can be left to it."]
 
 
+def test_a_seller_with_a_tax_number_only_leaves_its_tax_to_nobody(settings):
+    settings.SELLER_TAX_ID = "22/123/45678"
+    client = make_business(country="CH", tax_id="")
+    export = TaxTreatment(category=TaxCategory.EXPORT, note="Outside the EU.")
+
+    invoice = of_invoice(issued(client, recurring=[advance(client, "10.00")], treatment=export))
+
+    assert missing(invoice) == [
+        "Without a VAT id of the seller its tax cannot be left to others: set SELLER_TAX_ID."
+    ]
+
+
 def test_sums_that_do_not_add_up_are_not_sent(client):
     invoice = of_invoice(issued(client, recurring=[advance(client, "10.00")], treatment=VAT_19))
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
+from django.test import override_settings
 
 from billing_portal.calc.tax import Rounding, TaxCategory, TaxRate, TaxTreatment
 from billing_portal.invoices.einvoice import EInvoice
@@ -191,7 +192,46 @@ def odd_letters() -> EInvoice:
     return of_invoice(issued(client, recurring=lines, treatment=VAT_19))
 
 
+def a_seller_with_a_tax_number_only() -> EInvoice:
+    with override_settings(SELLER_TAX_ID="22/123/45678"):
+        client = make_business()
+        return of_invoice(issued(client, recurring=[advance(client, "29.95")], treatment=VAT_19))
+
+
+def a_seller_in_parts() -> EInvoice:
+    parts = {
+        "SELLER_STREET": "1 Quay\nGate B",
+        "SELLER_POSTCODE": "1010",
+        "SELLER_CITY": "Wien",
+        "SELLER_COUNTRY": "AT",
+        "SELLER_TAX_ID": "ATU12345678",
+        "SELLER_REGISTRATION_ID": "FN 123456a",
+        "SELLER_CONTACT": "Accounts",
+        "SELLER_IBAN": "AT61 1904 3002 3457 3201",
+        "SELLER_BIC": "BKAUATWW",
+    }
+    with override_settings(**parts):
+        client = make_business()
+        return of_invoice(issued(client, recurring=[advance(client, "29.95")], treatment=VAT_19))
+
+
+def a_seller_without_an_account() -> EInvoice:
+    with override_settings(SELLER_BANK_ACCOUNT=""):
+        client = make_business()
+        return of_invoice(issued(client, recurring=[advance(client, "29.95")], treatment=VAT_19))
+
+
+def a_credit_note_outside_the_scope() -> EInvoice:
+    client = make_business()
+    invoice = issued(client, recurring=[advance(client, "29.95")])
+    return of_credit_note(credit_note(invoice, "29.95"))
+
+
 DOCUMENTS = [
+    a_seller_with_a_tax_number_only,
+    a_seller_in_parts,
+    a_seller_without_an_account,
+    a_credit_note_outside_the_scope,
     one_rate,
     two_levels_compound,
     a_line_without_tax_beside_a_taxed_one,

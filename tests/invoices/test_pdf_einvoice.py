@@ -95,6 +95,7 @@ def test_nothing_in_the_file_forbids_archiving_it(invoice):
         (inner,) = font.get_object()["/DescendantFonts"]
         assert "/FontFile2" in inner.get_object()["/FontDescriptor"].get_object()
         assert "/ToUnicode" in font.get_object()
+    assert PdfReader(BytesIO(pdf)).trailer["/ID"]
     for forbidden in (b"/JavaScript", b"/Encrypt", b"/Launch", b"/SMask", b"/LZWDecode"):
         assert forbidden not in pdf
 
