@@ -108,6 +108,14 @@ def test_signing_up_looks_the_id_up_and_keeps_where_from(sent_tasks, settings):
     assert (place.client, place.ip, place.country) == (client, "203.0.113.9", "FR")
 
 
+def test_behind_a_proxy_the_visitors_own_address_counts(settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+
+    sign_up(Browser(REMOTE_ADDR="127.0.0.1", headers={"X-Forwarded-For": "8.8.8.8, 203.0.113.7"}))
+
+    assert SignupPlace.objects.get().ip == "203.0.113.7"
+
+
 def test_an_address_of_this_machine_is_no_evidence():
     sign_up()
 

@@ -1,6 +1,7 @@
 """Asking the register about VAT ids, and keeping what it said."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from billing_portal.taxes.vies import Reply
 from tests.factories import AT, make_client, make_user
 from tests.taxes.register import failed
 from tests.taxes.rows import make_tax_id_check, make_tax_settings
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 FRENCH = "FR12345678901"
@@ -168,6 +170,17 @@ def test_the_task_delivered_twice_asks_once(client, register):
 
     assert len(register.asked) == 1
     assert TaxIdCheck.objects.count() == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_asked_four_times_at_once_one_answer_is_kept(client, register):
+    register.valid[FRENCH] = "SARL EXEMPLE"
+
+    outcomes = at_once(*[partial(ask, client)] * 4)
+
+    [kept] = TaxIdCheck.objects.all()
+    assert outcomes == [kept] * 4
 
 
 def test_what_a_person_found_out_elsewhere_counts(client):
