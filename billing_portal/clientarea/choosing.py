@@ -20,6 +20,7 @@ from billing_portal.clientarea.offers import PER_CYCLE, Offer
 from billing_portal.clientarea.quoting import Quote
 from billing_portal.clients.models import Client
 from billing_portal.clock.reading import now
+from billing_portal.custom_fields import answered
 from billing_portal.orders.actions import ItemTerms
 from billing_portal.products.forms import OptionsForm, PriceLabel, QuestionsForm
 from billing_portal.products.models import Cycle, Price, Product
@@ -125,6 +126,11 @@ class Choice:
         if not self.form.is_bound:
             return 1
         return int(self.form.cleaned_data.get("quantity") or 1)
+
+    @property
+    def answered(self) -> list[tuple[str, str]]:
+        """The further questions of a valid choice with their answers, for people."""
+        return answered(self.questions.asked, self.questions.cleaned_data)
 
     @property
     def module_fields(self) -> list[BoundField]:

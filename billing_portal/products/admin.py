@@ -133,7 +133,9 @@ class OptionInline(TabularInline):
             return "after saving"
         number = option.choices.count()
         address = reverse("admin:products_option_change", args=[option.pk])
-        return format_html('<a href="{}">{} to choose</a>', address, number)
+        return format_html(
+            '<a class="text-primary-600" href="{}">{} to choose</a>', address, number
+        )
 
 
 @admin.register(OptionGroup)

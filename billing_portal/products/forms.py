@@ -112,7 +112,8 @@ class QuestionsForm(forms.Form):
 
     def __init__(self, *args: Any, asked: Iterable[CustomField], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for one in asked:
+        self.asked = list(asked)
+        for one in self.asked:
             self.fields[one.key] = form_field(one)
 
 
@@ -201,9 +202,11 @@ def _name(cell: Cell, part: str) -> str:
 
 def _price_field(cell: Cell, part: str, initial: Decimal | None) -> forms.DecimalField:
     currency, cycle = cell
+    what = f"{currency} {'set-up' if part == FEE else 'price'}"
     return forms.DecimalField(
         required=False,
-        label=f"{Cycle(cycle).label}, {currency}, {'set-up' if part == FEE else 'price'}",
+        label=f"{Cycle(cycle).label}, {what}",
+        help_text=what,
         initial=None if initial is None else _shown(initial, currency),
         validators=[partial(check_price, currency=currency)],
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),

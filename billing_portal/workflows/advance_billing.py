@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from django.conf import settings
+from django.db.models import prefetch_related_objects
 
 from billing_portal.calc.due import OffSchedule, recurring_periods_due
 from billing_portal.calc.first_period import FirstPeriods, Stretch, first_periods, share_of
@@ -15,6 +16,7 @@ from billing_portal.calc.invoice import DraftInvoice, RecurringItem, SetupItem, 
 from billing_portal.calc.money import exact, round_money
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client, ClientGroup
+from billing_portal.custom_fields import answered
 from billing_portal.invoices import queries as billed
 from billing_portal.invoices.models import BillingSettings, Invoice, InvoiceLine
 from billing_portal.invoices.queries import billing_rules
@@ -244,7 +246,7 @@ def _item(service: Service, stretch: Stretch, note: str = "") -> RecurringItem:
         what += f", {registry.module_class(service.product.module_key).summarise(service.spec)}"
     if service.label:
         what += f" ({service.label})"
-    what += "".join(f"; {text}" for text in chosen_options(service))
+    what += "".join(f"; {text}" for text in chosen_options(service) + printed_answers(service))
     for addition in (_part_of_period(stretch), note):
         what += f", {addition}" if addition else ""
     return RecurringItem(
@@ -273,6 +275,15 @@ def _part_of_period(stretch: Stretch) -> str:
 def chosen_options(service: Service) -> list[str]:
     """The options a service has, for people: "Location: Frankfurt", "Addresses: 3"."""
     return [f"{one['name']}: {one['text']}" for one in service.options if one["units"]]
+
+
+def printed_answers(service: Service) -> list[str]:
+    """Answers to the questions that the operator wants on invoices: "Host name: mx.example"."""
+    if not service.custom_fields:
+        return []
+    prefetch_related_objects([service.product], "fields")  # once for all services of a product
+    asked = [field for field in service.product.fields.all() if field.on_invoice]
+    return [f"{label}: {answer}" for label, answer in answered(asked, service.custom_fields)]
 
 
 def shortened(description: str) -> str:

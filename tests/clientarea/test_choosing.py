@@ -152,6 +152,7 @@ def test_what_the_checkout_shows_is_what_the_invoice_says(box, browser):
         ("Then per month, with tax", "€71.40"),
     ]
     assert "Order and pay €92.82" in html
+    assert "<dt>Quantity</dt><dd>3</dd>" in html
     assert answer.status_code == 302
     order = Order.objects.get()
     assert (order.total, order.invoice.total) == (Decimal("92.82"), Decimal("92.82"))
@@ -190,9 +191,10 @@ def test_further_questions_are_asked_and_checked(box, browser):
     asked = page(browser)
     refused = page(browser, "/order/box/checkout/", **CHOICE | {"question-host": "MX 1"})
     missing = page(browser, "/order/box/checkout/", **CHOICE)
-    place(browser, **{"question-host": "mx.example"})
+    review, _ = place(browser, **{"question-host": "mx.example"})
 
     assert "Host name" in asked
+    assert "<dt>Host name</dt><dd>mx.example</dd>" in review
     assert "Rack" not in asked
     assert "This does not look right. Please check it." in refused
     assert "Please fill this in." in missing

@@ -183,7 +183,7 @@ def test_staff_make_a_group_an_option_and_its_choices(staff, product):
     assert (added.status_code, changed.status_code) == (302, 302)
     assert list(product.option_groups.all()) == [option.group]
     shown = text(staff.get(f"/staff/products/optiongroup/{option.group_id}/change/"))
-    assert f'<a href="/staff/products/option/{option.pk}/change/">2 to choose</a>' in shown
+    assert f'href="/staff/products/option/{option.pk}/change/">2 to choose</a>' in shown
     assert list(Choice.objects.values_list("key", flat=True)) == ["hdd", "ssd"]
     as_box = staff.post(
         f"/staff/products/option/{option.pk}/change/",

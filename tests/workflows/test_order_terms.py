@@ -213,6 +213,16 @@ def test_answers_to_further_questions_are_kept(client):
     assert Service.objects.get().spec == {"size": 5}
 
 
+def test_an_answer_the_operator_wants_on_invoices_is_in_the_line(client):
+    product = make_product(recurring="10")
+    ProductField.objects.create(product=product, key="host", label="Host name", on_invoice=True)
+    ProductField.objects.create(product=product, key="door", label="Door code")
+
+    placed = order(client, ask(product, custom_fields={"host": "mx.example", "door": "1234"}))
+
+    assert placed.invoice.lines.get().description == "Box, size 5 (mail); Host name: mx.example"
+
+
 def test_a_missing_answer_is_explained_at_its_field(client):
     product = make_product(recurring="10")
     ProductField.objects.create(product=product, key="host", label="Host name", required=True)
