@@ -14,6 +14,7 @@ from django.urls import reverse
 from billing_portal.accounts.models import User
 from billing_portal.clock.reading import now
 from billing_portal.errors import PortalError
+from billing_portal.invoices.amounts import format_amount
 from billing_portal.orders import changes
 from billing_portal.orders.models import ServiceChange
 from billing_portal.services.models import Cancellation, Service
@@ -22,7 +23,7 @@ from billing_portal.services.states import ServiceStatus
 from billing_portal.staff.forms import ReasonForm, TerminateForm, WishForm, new_key
 from billing_portal.staff.page import Crumb, member, show, staff_page
 from billing_portal.workflows import cancel_service, change_product
-from billing_portal.workflows.change_choice import ChangeChoice
+from billing_portal.workflows.change_choice import ChangeChoice, Target
 from provisioning.models import Placement
 
 RECENT = 20
@@ -67,6 +68,22 @@ DELETE = Deed(
     "Deletion requested.",
     dangerous=True,
 )
+
+
+class TargetForm(forms.Form):
+    """What the service becomes, and how many units of it."""
+
+    target = forms.ChoiceField(label="Product and billing cycle")
+    quantity = forms.IntegerField(label="Units", min_value=1)
+
+    def __init__(self, *, page: ChangeChoice) -> None:
+        chosen = {"target": page.chosen.key, "quantity": page.quantity}
+        super().__init__(initial=chosen)
+        target = self.fields["target"]
+        assert isinstance(target, forms.ChoiceField)
+        target.choices = [(one.key, _offered(one)) for one in page.targets]
+        if page.most_units == 1:
+            del self.fields["quantity"]
 
 
 class CancelForm(WishForm):
@@ -190,7 +207,12 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, "Noted. What costs something waits until it is paid.")
             return redirect("staff:service", pk=pk)
-    context = {"service": service, "page": page, "request_key": new_key()}
+    context = {
+        "service": service,
+        "page": page,
+        "target_form": TargetForm(page=page),
+        "request_key": new_key(),
+    }
     return show(
         request,
         "staff/change.html",
@@ -258,6 +280,14 @@ def _crumbs(service: Service) -> tuple[Crumb, ...]:
 def _service(pk: int) -> Service:
     related = ("client__group", "product", "promotion")
     return get_object_or_404(Service.objects.select_related(*related), pk=pk)
+
+
+def _offered(target: Target) -> str:
+    price = "billed by usage"
+    if target.amount:
+        price = format_amount(target.amount, target.currency)
+    now_too = " (as it is now)" if target.is_present else ""
+    return f"{target.product.name}, {target.cycle_name.lower()}, {price}{now_too}"
 
 
 def _amount(text: str) -> Decimal:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from billing_portal.calc.periods import local_date
 from billing_portal.calc.pricing import ChosenOption
@@ -68,13 +68,10 @@ def begin(change: ServiceChange, *, at: datetime) -> None:
 
 def go_on_all(at: datetime) -> None:
     """Go on with every change whose vendor has answered, and with prices that wait."""
-    for change_id in ServiceChange.objects.filter(status=Status.APPLYING).values_list(
-        "pk", flat=True
-    ):
-        _try(change_id, go_on, at=at)
-    waiting = ServiceChange.objects.filter(status=Status.APPLIED, after__prices_wait=True)
-    for change_id in waiting.order_by("pk").values_list("pk", flat=True):
-        _try(change_id, take_usage_prices, at=at)
+    waiting = Q(status=Status.APPLYING) | Q(status=Status.APPLIED, after__prices_wait=True)
+    found = ServiceChange.objects.filter(waiting).order_by("pk")
+    for change_id, status in found.values_list("pk", "status"):
+        _try(change_id, go_on if status == Status.APPLYING else take_usage_prices, at=at)
 
 
 def go_on(change_id: int, *, at: datetime) -> None:

@@ -91,7 +91,7 @@ def _tell(template: str, found: Cancellation, what: str, on: BusinessDay) -> Dee
         "path": f"/services/{service.pk}/",
     }
     notify(service.client, template, key=str(found.pk), context=context, at=on.at)
-    summary = f"{what}: the data of {service} will be deleted on {deletes_on}"
+    summary = f"{what}: the data of {service} will be deleted on {format_day(deletes_on)}"
     return Deed(summary, service_id=service.pk)
 
 

@@ -30,6 +30,7 @@ class Target:
     product: Product
     cycle: str
     amount: Decimal
+    currency: str
     is_present: bool
 
     @property
@@ -172,10 +173,17 @@ class ChangeChoice:
         for product in products:
             is_own, prices = product.pk == service.product_id, by_product[product.pk]
             if is_own and service.cycle not in [price.cycle for price in prices]:
-                yield Target(product, service.cycle, service.recurring_amount, is_present=True)
+                yield Target(
+                    product,
+                    service.cycle,
+                    service.recurring_amount,
+                    service.currency,
+                    is_present=True,
+                )
             for price in prices:
                 is_present = is_own and price.cycle == service.cycle
-                yield Target(product, price.cycle, self._amount(price, is_present), is_present)
+                amount = self._amount(price, is_present)
+                yield Target(product, price.cycle, amount, service.currency, is_present)
 
     def _amount(self, price: Price, is_present: bool) -> Decimal:
         return self.service.recurring_amount if is_present else price.recurring

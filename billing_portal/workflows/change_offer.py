@@ -14,6 +14,7 @@ from django.conf import settings
 from billing_portal.calc.changes import ChangePolicy, ChangePrice, Standing, price_change
 from billing_portal.calc.invoice import ChargeItem, DraftInvoice, LineKind, draft_invoice
 from billing_portal.calc.periods import Period, local_date, local_midnight
+from billing_portal.invoices.amounts import format_day
 from billing_portal.invoices.models import OWED, Invoice
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.orders import changes
@@ -202,7 +203,7 @@ def _items(
 ) -> Iterator[ChargeItem]:
     """The new price for the days to come, and what was paid for the same days before."""
     until = {"debit": priced.next_due, "credit": service.billed_until}
-    old_text = f"{_named(service.product.name, service)}: unused from {today} on"
+    old_text = f"{_named(service.product.name, service)}: unused from {format_day(today)} on"
     rows: list[tuple[str, Decimal, date, bool]] = [
         (_named(new.summary, service), priced.debit, until["debit"], new.product.taxable),
         (old_text, -priced.credit, until["credit"], service.product.taxable),

@@ -115,8 +115,8 @@ def test_data_is_kept_for_the_grace_and_deleted_after_its_notices(vendor):
     ]
     assert list(TaskItem.objects.order_by("pk").values_list("summary", flat=True)) == [
         "Box - mail of Acme Ltd ended: it was cancelled",
-        "Notice: the data of Box - mail will be deleted on 2026-05-15",
-        "Last notice: the data of Box - mail will be deleted on 2026-05-15",
+        "Notice: the data of Box - mail will be deleted on May 15, 2026",
+        "Last notice: the data of Box - mail will be deleted on May 15, 2026",
         "Box - mail of Acme Ltd is deleted: the grace is over",
     ]
 

@@ -126,7 +126,7 @@ def test_the_preview_is_the_invoice(vendor):
     ]
     assert [line.description for line in change.invoice.lines.order_by("position")] == [
         "Big, size 8",
-        "Small: unused from 2026-04-16 on",
+        "Small: unused from Apr 16, 2026 on",
     ]
     assert [one.description for one in shown.draft.lines] == [
         line.description for line in change.invoice.lines.order_by("position")
