@@ -90,6 +90,7 @@ NOUN_EXTRAS = {
     "invoices/einvoice_cii": "the e-invoice in CII: Factur-X",
     "invoices/einvoice_codes": "the code lists of EN 16931",
     "invoices/einvoice_files": "the e-invoice as a file, or why there is none",
+    "invoices/einvoice_parties": "seller and buyer of an e-invoice",
     "invoices/einvoice_reading": "reading an e-invoice out of a document",
     "invoices/einvoice_ubl": "the e-invoice in UBL: XRechnung",
     "invoices/einvoice_xml": "what the two writers share",

@@ -73,7 +73,8 @@ class TaxRow:
 class EInvoice:
     """`payable` is `total` less `prepaid`: payments and credit, not credit notes.
 
-    `corrects` is number and date of the invoice a credit note is about.
+    `corrects` is number and date of the invoice a credit note is about.  `home_tax` is the
+    tax in the seller's own currency, which its tax office wants to read, if that is another.
     """
 
     type_code: str
@@ -94,6 +95,7 @@ class EInvoice:
     total: Decimal
     prepaid: Decimal
     corrects: tuple[str, date] | None = None
+    home_tax: tuple[str, Decimal] | None = None
 
     @property
     def payable(self) -> Decimal:

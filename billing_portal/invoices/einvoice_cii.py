@@ -106,6 +106,8 @@ def _delivery(trade: Element, invoice: EInvoice) -> None:
 
 def _settlement(into: Element, invoice: EInvoice) -> None:
     put(into, "ram:PaymentReference", invoice.number)
+    if invoice.home_tax:
+        put(into, "ram:TaxCurrencyCode", invoice.home_tax[0])
     put(into, "ram:InvoiceCurrencyCode", invoice.currency)
     _payment_means(into, invoice)
     for tax in invoice.taxes:
@@ -153,6 +155,9 @@ def _totals(into: Element, invoice: EInvoice) -> None:
     put(into, "ram:LineTotalAmount", money(invoice.net_total, currency))
     put(into, "ram:TaxBasisTotalAmount", money(invoice.net_total, currency))
     put(into, "ram:TaxTotalAmount", money(invoice.tax_total, currency), currencyID=currency)
+    if invoice.home_tax:
+        home, tax = invoice.home_tax
+        put(into, "ram:TaxTotalAmount", money(tax, home), currencyID=home)
     put(into, "ram:GrandTotalAmount", money(invoice.total, currency))
     put(into, "ram:TotalPrepaidAmount", money(invoice.prepaid, currency))
     put(into, "ram:DuePayableAmount", money(invoice.payable, currency))

@@ -1,16 +1,12 @@
 """Reading an e-invoice out of what an invoice or a credit note stores."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
-from django_countries import countries
-
-from billing_portal.calc.money import exact, minor_units, round_places
+from billing_portal.calc.money import exact, minor_units, round_money, round_places
 from billing_portal.calc.tax import TaxCategory
 from billing_portal.invoices import evidence, parties, queries
 from billing_portal.invoices.einvoice import (
@@ -19,10 +15,10 @@ from billing_portal.invoices.einvoice import (
     EInvoice,
     Line,
     NoEInvoice,
-    Party,
     TaxRow,
 )
 from billing_portal.invoices.einvoice_codes import PIECE, REASONS, UNIT_CODES
+from billing_portal.invoices.einvoice_parties import party_of
 from billing_portal.invoices.models import (
     CreditNote,
     CreditNoteLine,
@@ -51,6 +47,7 @@ def of_invoice(invoice: Invoice, lines: Sequence[InvoiceLine] | None = None) -> 
         terms=f"Payable by {invoice.due_date.isoformat()} under reference {number}.",
         prepaid=invoice.paid_amount + invoice.credit_applied,
         notes=_notes(invoice.tax_note, invoice.notes),
+        home_tax=home_tax(invoice, invoice.exchange_rate),
     )
 
 
@@ -69,6 +66,7 @@ def of_credit_note(note: CreditNote) -> EInvoice:
         terms=f"Credit on invoice {note.invoice.number}.",
         notes=_notes(note.tax_note, note.reason),
         corrects=(note.invoice.number or "", note.invoice.issue_date),
+        home_tax=home_tax(note, note.invoice.exchange_rate),
     )
 
 
@@ -83,6 +81,17 @@ def printed_price(line: InvoiceLine, currency: str) -> tuple[Decimal, int] | Non
     amount = exact(line.quantity) * exact(line.unit_price) / per
     unit = Fraction(1, 10 ** minor_units(currency))
     return (line.unit_price, per) if abs(amount - exact(line.amount)) < unit else None
+
+
+def home_tax(document: Invoice | CreditNote, rate: Decimal) -> tuple[str, Decimal] | None:
+    """The tax in the seller's currency, at `rate` units of the document's for one of it.
+
+    None if that is the document's currency, no rate was stored, or there is no tax.
+    """
+    home = document.seller.get("currency", "")
+    if not home or home == document.currency or rate == 1 or not document.tax_total:
+        return None
+    return home, round_money(exact(document.tax_total) / exact(rate), home)
 
 
 def is_void(invoice: Invoice) -> bool:
@@ -138,8 +147,8 @@ def _common(document: Invoice | CreditNote, lines: Sequence[Line]) -> EInvoice:
         currency=document.currency,
         notes=(),
         buyer_reference=document.buyer.get("reference", ""),
-        seller=_party(document.seller, outside=outside),
-        buyer=_party(document.buyer, outside=outside),
+        seller=party_of(document.seller, outside=outside),
+        buyer=party_of(document.buyer, outside=outside),
         account=parties.account_of(document.seller),
         terms="",
         lines=tuple(lines),
@@ -261,27 +270,6 @@ def _whole(number: int, name: str, amount: Decimal, rate: Rate, currency: str) -
         category=rate[0],
         percent=rate[1],
     )
-
-
-def _party(snapshot: Mapping[str, Any], *, outside: bool) -> Party:
-    """A document outside the scope of VAT may name no VAT id: it is a tax number there."""
-    tax_id = re.sub(r"[\s.\-]", "", snapshot.get("tax_id", "")).upper()
-    is_vat_id = _is_vat_id(tax_id) and not outside
-    return Party(
-        name=snapshot["name"],
-        person=snapshot.get("contact") or snapshot.get("person", ""),
-        address=parties.address_of(snapshot),
-        vat_id=tax_id if is_vat_id else "",
-        tax_number="" if is_vat_id else snapshot.get("tax_id", ""),
-        registration=snapshot.get("registration_id", ""),
-        email=snapshot.get("email", ""),
-        phone=snapshot.get("phone", ""),
-    )
-
-
-def _is_vat_id(text: str) -> bool:
-    known = text[:2] in countries.countries or text[:2] in ("EL", "XI")
-    return known and re.fullmatch(r"[A-Z]{2}[0-9A-Z+*]{2,13}", text) is not None
 
 
 def _notes(*texts: str) -> tuple[str, ...]:

@@ -51,6 +51,8 @@ def _head(root: Element, invoice: EInvoice, kind: str) -> None:
     for note in invoice.notes:
         put(root, "cbc:Note", note)
     put(root, "cbc:DocumentCurrencyCode", invoice.currency)
+    if invoice.home_tax:
+        put(root, "cbc:TaxCurrencyCode", invoice.home_tax[0])
     put(root, "cbc:BuyerReference", invoice.buyer_reference)
     if invoice.period:
         _period(root, *invoice.period)
@@ -125,6 +127,9 @@ def _taxes(root: Element, invoice: EInvoice) -> None:
     _amount(total, "cbc:TaxAmount", invoice.tax_total, invoice)
     for tax in invoice.taxes:
         _tax(put(total, "cac:TaxSubtotal"), tax, invoice)
+    if invoice.home_tax:
+        home, amount = invoice.home_tax
+        put(root, "cac:TaxTotal/cbc:TaxAmount", money(amount, home), currencyID=home)
 
 
 def _tax(into: Element, tax: TaxRow, invoice: EInvoice) -> None:

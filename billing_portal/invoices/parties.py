@@ -56,6 +56,7 @@ def seller() -> Snapshot:
         "bank_account": settings.SELLER_BANK_ACCOUNT,
         "iban": settings.SELLER_IBAN,
         "bic": settings.SELLER_BIC,
+        "currency": settings.DEFAULT_CURRENCY,
     }
 
 

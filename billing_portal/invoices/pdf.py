@@ -6,11 +6,12 @@ e-invoice, so that a bookkeeper's software can read it (Factur-X).
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from billing_portal.invoices import evidence, parties, pdf_parts, queries
-from billing_portal.invoices.amounts import format_amount, format_day
+from billing_portal.invoices.amounts import format_amount, format_day, format_quantity
 from billing_portal.invoices.einvoice_files import facturx_file
-from billing_portal.invoices.einvoice_reading import is_void
+from billing_portal.invoices.einvoice_reading import home_tax, is_void
 from billing_portal.invoices.evidence import Explanation
 from billing_portal.invoices.models import CreditNote, Invoice, InvoiceLine, InvoiceStatus
 from billing_portal.invoices.pdf_page import WIDTH, Paper
@@ -40,7 +41,8 @@ def invoice_pdf(invoice: Invoice) -> bytes:
     pdf_parts.parties(paper, invoice.buyer, _facts(invoice))
     pdf_parts.lines(paper, lines, invoice.taxes, invoice.currency)
     pdf_parts.sums(paper, _sums(invoice))
-    pdf_parts.remarks(paper, [invoice.tax_note, invoice.notes])
+    home = _home_tax(invoice, invoice.exchange_rate)
+    pdf_parts.remarks(paper, [invoice.tax_note, home, invoice.notes])
     _payment(paper, invoice)
     explained = [(line, evidence.explain(line.charge)) for line in lines if line.charge]
     _appendix(paper, reference, [(line, found) for line, found in explained if found])
@@ -71,8 +73,20 @@ def credit_note_pdf(note: CreditNote) -> bytes:
     pdf_parts.sums(
         paper, [*sums, ("Credit in total", format_amount(note.total, note.currency), True)]
     )
-    pdf_parts.remarks(paper, [f"Reason: {note.reason}", note.tax_note, _use_of(note)])
+    home = _home_tax(note, note.invoice.exchange_rate)
+    pdf_parts.remarks(paper, [f"Reason: {note.reason}", note.tax_note, home, _use_of(note)])
     return paper.finish(einvoice=facturx_file(note))
+
+
+def _home_tax(document: Invoice | CreditNote, rate: Decimal) -> str:
+    """The tax once more in the seller's currency, as tax offices ask for."""
+    found = home_tax(document, rate)
+    if found is None:
+        return ""
+    home, amount = found
+    units = format_quantity(rate, places=8)
+    told = f"Tax in {home}: {format_amount(amount, home)}"
+    return f"{told}, at {units} {document.currency} for 1 {home}."
 
 
 def _mark(invoice: Invoice) -> str:

@@ -165,6 +165,22 @@ def test_a_document_outside_the_scope_of_vat_names_no_vat_ids(client):
     assert [row.reason_code for row in invoice.taxes] == ["VATEX-EU-O"]
 
 
+@pytest.mark.parametrize(
+    ("rate", "treatment", "home_tax"),
+    [
+        ("1.1875", VAT_19, ("EUR", Decimal("16.00"))),
+        ("1", VAT_19, None),
+        ("1.1875", REVERSE_CHARGE, None),
+    ],
+)
+def test_tax_in_another_currency_is_told_in_the_sellers_too(rate, treatment, home_tax):
+    client = make_business(currency="USD")
+    row = issued(client, recurring=[advance(client, "100.00")], treatment=treatment)
+    row.exchange_rate = Decimal(rate)
+
+    assert of_invoice(row).home_tax == home_tax
+
+
 def test_payments_and_credit_are_prepaid_and_credit_notes_are_not(client):
     row = issued(client, recurring=[advance(client, "100.00")], treatment=VAT_19)
     row.paid_amount, row.credit_applied = Decimal("50.00"), Decimal("9.00")

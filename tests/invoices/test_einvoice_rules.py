@@ -227,7 +227,15 @@ def a_credit_note_outside_the_scope() -> EInvoice:
     return of_credit_note(credit_note(invoice, "29.95"))
 
 
+def tax_in_the_sellers_currency_too() -> EInvoice:
+    client = make_business(currency="USD")
+    invoice = issued(client, recurring=[advance(client, "100.00")], treatment=VAT_19)
+    invoice.exchange_rate = Decimal("1.1875")
+    return of_invoice(invoice)
+
+
 DOCUMENTS = [
+    tax_in_the_sellers_currency_too,
     a_seller_with_a_tax_number_only,
     a_seller_in_parts,
     a_seller_without_an_account,

@@ -179,6 +179,16 @@ def test_reverse_charge_is_said_in_the_sums_and_in_words():
     assert "Reverse charge: the recipient of the service is liable for VAT." in sheet
 
 
+def test_tax_in_another_currency_is_printed_in_the_sellers_too():
+    client = make_business(currency="USD")
+    invoice = issued(client, recurring=[advance(client, "100.00")], treatment=VAT_19)
+    invoice.exchange_rate = Decimal("1.1875")
+
+    (sheet,) = pages_of(invoice_pdf(invoice))
+
+    assert "Tax in EUR: €16.00, at 1.1875 USD for 1 EUR." in sheet
+
+
 def test_the_buyers_references_are_printed(settings):
     settings.SELLER_REGISTRATION_ID = "HRB 12345"
     ClientField.objects.create(key="po", label="Order no.", on_invoice=True)
