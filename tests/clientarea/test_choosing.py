@@ -10,7 +10,8 @@ from billing_portal.orders.models import Order
 from billing_portal.products.models import Choice, Product, ProductField
 from billing_portal.services.models import Service
 from billing_portal.taxes.models import TaxRule, TaxSettings
-from tests.factories import make_client, make_option, make_product, make_user
+from tests.factories import make_client, make_product, make_user
+from tests.options import make_option
 
 from .conftest import browser_of
 

@@ -9,7 +9,8 @@ from billing_portal.products import actions, queries
 from billing_portal.products.forms import PriceMatrix
 from billing_portal.products.models import Choice, Option, Product, ProductField
 from billing_portal.products.queries import Rate
-from tests.factories import AT, make_option, make_product, make_user
+from tests.factories import AT, make_product, make_user
+from tests.options import make_option
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,8 @@ from billing_portal.audit.models import Entry
 from billing_portal.products.models import Choice, Option, OptionGroup, Product
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
-from tests.factories import make_client, make_option, make_product, make_service
+from tests.factories import make_client, make_product, make_service
+from tests.options import make_option
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vendor")]
 

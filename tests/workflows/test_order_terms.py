@@ -1,27 +1,22 @@
-"""Options, quantities, questions and stock: what an order makes of them, and what it refuses."""
+"""Options, quantities and questions: what an order makes of them, and what it refuses."""
 
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from billing_portal.calc.tax import TaxRate, TaxTreatment
 from billing_portal.invoices.models import InvoiceLine
-from billing_portal.orders.models import Order, OrderItem
+from billing_portal.orders.models import OrderItem
 from billing_portal.products.models import Choice, Product, ProductField
 from billing_portal.services.models import Service
-from billing_portal.workflows import advance_billing
-from billing_portal.workflows import place_order as placing
-from billing_portal.workflows.cancel_order import cancel_order
-from billing_portal.workflows.order_terms import terms_of
-from billing_portal.workflows.place_order import OrderRefused, OrderRequest, place_order
+from billing_portal.workflows.place_order import OrderRefused
 from provisioning.models import Job
-from tests.factories import AT, make_client, make_option, make_product, make_server
-from tests.threads import at_once, failures
+from tests.factories import make_client, make_product, make_server
+from tests.options import make_option
+
+from .ordering import CHOSEN, ask, order, refusal, with_options
 
 pytestmark = pytest.mark.django_db
-
-Mode = Product.QuantityMode
 
 
 @pytest.fixture(autouse=True)
@@ -34,52 +29,7 @@ def client():
     return make_client()
 
 
-def ask(product, *, size="5", cycle="monthly", label="mail", **wishes):
-    return OrderRequest(product.pk, cycle, label, {"size": size}, **wishes)
-
-
-def order(client, *items, key="a"):
-    return place_order(
-        client=client,
-        placed_by=None,
-        items=items,
-        payment_method="bank_transfer",
-        submission_key=key,
-        at=AT,
-    )
-
-
-def preview(client, item):
-    return placing.preview(client, terms_of(item, currency=client.currency), at=AT)
-
-
-def refusal(client, item):
-    with pytest.raises(OrderRefused) as refused:
-        order(client, item)
-    assert not Order.objects.exists()
-    return refused.value.field_errors
-
-
-def with_options(**fields):
-    """A box for 10.00: a location, how fast, a backup and addresses."""
-    product = make_product(recurring="10", setup_fee="1", **fields)
-    make_option(product, "location", "dropdown", {"fra": "0", "sgp": "4"}, position=1)
-    make_option(product, "disks", "radio", {"hdd": "0", "ssd": "2.50"}, position=2)
-    make_option(product, "backup", "yes_no", {"unit": "3"}, setup={"unit": "5"}, position=3)
-    make_option(
-        product,
-        "addresses",
-        "quantity",
-        {"unit": "1.50"},
-        setup={"unit": "0.50"},
-        minimum=1,
-        maximum=4,
-        position=4,
-    )
-    return product
-
-
-CHOSEN = {"location": "sgp", "disks": "ssd", "backup": "on", "addresses": "3"}
+Mode = Product.QuantityMode
 
 
 # --- Options ------------------------------------------------------------------------------
@@ -298,74 +248,6 @@ def test_more_than_a_price_has_room_for_is_refused(client):
         order(client, ask(product, quantity=10**6))
 
 
-# --- Stock --------------------------------------------------------------------------------
-
-
-def stock_of(product):
-    return Product.objects.values_list("stock", flat=True).get(pk=product.pk)
-
-
-@pytest.mark.parametrize("mode", [Mode.SERVICES, Mode.SCALING])
-def test_an_order_takes_stock_and_a_cancelled_one_returns_it(client, mode):
-    product = make_product(recurring="10", stock=5, quantity_mode=mode, maximum_quantity=9)
-
-    placed = order(client, ask(product, quantity=3))
-    assert stock_of(product) == 2
-    cancel_order(placed.pk, reason="changed their mind", at=AT, actor=None)
-    cancel_order(placed.pk, reason="changed their mind", at=AT, actor=None)
-
-    assert stock_of(product) == 5
-
-
-def test_without_a_limit_nothing_is_counted(client):
-    product = make_product(recurring="10")
-
-    placed = order(client, ask(product))
-    cancel_order(placed.pk, reason="changed their mind", at=AT, actor=None)
-
-    assert stock_of(product) is None
-
-
-@pytest.mark.parametrize(
-    ("stock", "sentence"),
-    [
-        (0, "Box is out of stock."),
-        (1, "Only 1 of Box is left."),
-        (2, "Only 2 of Box are left."),
-    ],
-)
-def test_more_than_there_is_cannot_be_ordered(client, stock, sentence):
-    product = make_product(
-        recurring="10", stock=stock, quantity_mode=Mode.SCALING, maximum_quantity=9
-    )
-
-    assert refusal(client, ask(product, quantity=3)) == {"quantity": [sentence]}
-    assert stock_of(product) == stock
-
-
-def test_two_items_of_one_order_share_the_stock(client):
-    product = make_product(recurring="10", stock=1)
-
-    with pytest.raises(OrderRefused, match=r"Only 1 of Box is left\."):
-        order(client, ask(product), ask(product))
-
-    assert (stock_of(product), Service.objects.count()) == (1, 0)
-
-
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
-def test_two_clients_racing_for_the_last_one_do_not_both_get_it():
-    product = make_product(recurring="10", stock=1)
-    clients = [make_client() for _ in range(4)]
-
-    outcomes = at_once(
-        *[lambda one=one: order(one, ask(product), key=f"key {one.pk}") for one in clients]
-    )
-
-    assert [str(error) for error in failures(outcomes)] == ["Box is out of stock."] * 3
-    assert (stock_of(product), Order.objects.count(), Service.objects.count()) == (0, 1, 1)
-
-
 # --- Terms --------------------------------------------------------------------------------
 
 
@@ -401,77 +283,6 @@ def test_a_changed_catalogue_leaves_services_alone(client):
         Decimal(5),
     )
     assert (service.ends_on, service.periods_limit) == (None, None)
-
-
-# --- The preview --------------------------------------------------------------------------
-
-
-VAT = TaxTreatment((TaxRate("VAT", Decimal(19)),))
-
-
-@pytest.fixture
-def taxed(monkeypatch):
-    monkeypatch.setattr(
-        advance_billing, "treatments", lambda clients, *, on: {one.pk: VAT for one in clients}
-    )
-
-
-def test_the_preview_is_the_invoice_to_the_cent(client, taxed):
-    product = with_options(quantity_mode=Mode.SERVICES, maximum_quantity=3)
-    wish = ask(product, quantity=3, options=CHOSEN | {"addresses": "1"})
-
-    shown = preview(client, wish)
-    assert not Service.objects.exists()
-    invoice = order(client, wish).invoice
-
-    # Three times 21.00 a month and 6.50 set-up: 82.50, and 15.675 of VAT.
-    assert shown.due_now is not None
-    assert (shown.due_now.net_total, shown.due_now.tax_total, shown.due_now.total) == (
-        Decimal("82.50"),
-        Decimal("15.68"),
-        Decimal("98.18"),
-    )
-    assert (invoice.net_total, invoice.tax_total, invoice.total) == (
-        Decimal("82.50"),
-        Decimal("15.68"),
-        Decimal("98.18"),
-    )
-    lines = invoice.lines.order_by("position")
-    assert [(line.description, line.amount) for line in shown.due_now.lines] == [
-        (line.description, line.amount) for line in lines
-    ]
-
-
-def test_the_preview_shows_what_each_later_period_costs(client, taxed):
-    shown = preview(client, ask(with_options(), options=CHOSEN))
-
-    assert shown.per_cycle is not None
-    assert (shown.per_cycle.net_total, shown.per_cycle.total) == (
-        Decimal("24.00"),
-        Decimal("28.56"),
-    )
-
-
-@pytest.mark.parametrize("cycle", ["one_time", "monthly"])
-def test_what_is_paid_once_or_is_free_has_no_later_periods(client, cycle):
-    product = make_product(recurring="10" if cycle == "one_time" else "0", cycle=cycle)
-
-    assert preview(client, ask(product, cycle=cycle)).per_cycle is None
-
-
-def test_a_preview_needs_no_account_and_takes_no_stock():
-    product = make_product(recurring="10", stock=1)
-    visitor = type(make_client())(currency="EUR", country="DE", pk=0)
-
-    shown = preview(visitor, ask(product))
-
-    assert shown.due_now is not None
-    assert (shown.due_now.total, stock_of(product)) == (Decimal("10.00"), 1)
-
-
-def test_a_preview_refuses_what_the_order_would_refuse(client):
-    with pytest.raises(OrderRefused, match=r"Box is out of stock\."):
-        preview(client, ask(make_product(stock=0)))
 
 
 def test_a_free_order_with_options_starts_at_once(client):

@@ -13,12 +13,12 @@ from billing_portal.workflows.reprice import PlanMoved, apply, plan
 from tests.factories import (
     AT,
     make_client,
-    make_option,
     make_product,
     make_promotion,
     make_service,
     make_user,
 )
+from tests.options import make_option
 
 pytestmark = pytest.mark.django_db
 
