@@ -22,6 +22,7 @@ from billing_portal.invoices import announcing, drafting, moving
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.orders.models import Order, ServiceChange
+from billing_portal.quotes.models import Quote
 from billing_portal.workflows import client_credit, issuing
 
 
@@ -113,6 +114,8 @@ def why_not_movable(invoice: Invoice) -> str:
         return f"{invoice} belongs to an order, which starts when exactly that is paid."
     if ServiceChange.objects.filter(invoice=invoice).exists():
         return f"{invoice} belongs to a change of a service, made when exactly that is paid."
+    if Quote.objects.filter(invoices=invoice).exists():
+        return f"{invoice} invoices a quote, of which the rest is counted by it."
     return ""
 
 

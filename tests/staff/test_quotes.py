@@ -99,6 +99,7 @@ def test_what_was_accepted_is_invoiced_after_a_question(client, staff):
     again = staff.post(go("quote-convert", quote), follow=True)
 
     assert Invoice.objects.get().total == Decimal(900)
+    assert "invoices a quote" in text(staff.get(reverse("staff:client-merge", args=[client.pk])))
     assert "is invoiced already." in text(again)
     assert "Invoice all" not in text(staff.get(go("quote", quote)))
 

@@ -19,6 +19,7 @@ from billing_portal.invoices.evidence import (
     unit_price_text,
 )
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine
+from billing_portal.invoices.tax_words import tax_rows
 from billing_portal.payments.registry import gateways
 from billing_portal.quotes.models import Quote
 from billing_portal.quotes.queries import is_expired
@@ -66,9 +67,9 @@ def label(name: str) -> str:
 
 
 @register.filter
-def amount(text: str, currency: str) -> str:
-    """An amount of a stored tax summary, which is text."""
-    return admin_print.money(Decimal(text), currency)
+def tax_lines(document: Invoice | Quote) -> list[tuple[str, str]]:
+    """Each tax of a document in words, with its amount."""
+    return tax_rows(document.taxes, document.currency)
 
 
 @register.filter
