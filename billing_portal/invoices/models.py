@@ -13,6 +13,7 @@ from django.db.models import F, Q
 
 from billing_portal.clients.models import Client
 from billing_portal.invoices.guard import Guarded, GuardedQuerySet
+from billing_portal.invoices.kinds import LineKind as LineKind
 from billing_portal.invoices.states import OWED as OWED
 from billing_portal.invoices.states import PAYABLE
 from billing_portal.invoices.states import InvoiceStatus as InvoiceStatus
@@ -212,18 +213,6 @@ class Invoice(Guarded):
         if self.status == InvoiceStatus.DRAFT:
             return "Draft"
         return "Proforma" if self.is_proforma else "Invoice"
-
-
-class LineKind(models.TextChoices):
-    """What a line is for, in the order lines of one service are printed."""
-
-    SETUP = "setup", "Set-up"
-    RECURRING = "recurring", "Recurring"
-    DISCOUNT = "discount", "Discount"
-    UPGRADE = "upgrade", "Change"
-    USAGE = "usage", "Usage"
-    ITEM = "item", "Item"
-    LATE_FEE = "late_fee", "Late fee"
 
 
 class Charge(models.Model):
