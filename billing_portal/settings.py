@@ -146,6 +146,8 @@ PORTAL_MODULES = {
 PAYMENT_GATEWAYS = ["billing_portal.payments.gateways.bank_transfer.BankTransfer"]
 if DEMO:
     PAYMENT_GATEWAYS.append("billing_portal.payments.gateways.sandbox.TestGateway")
+TEST_GATEWAY_SECRET = env("TEST_GATEWAY_SECRET", default="")
+"""What signs the test gateway's events at /webhooks/test/; empty: none is taken there."""
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

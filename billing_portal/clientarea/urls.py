@@ -18,6 +18,7 @@ from billing_portal.clientarea.views import (
     services,
     settings,
     together,
+    webhooks,
 )
 
 app_name = "clientarea"
@@ -62,6 +63,7 @@ urlpatterns = [
     path("credit/", together.credit, name="credit"),
     path("invoices/<int:pk>/pay/", paying.pay, name="pay"),
     path("pay/test/<int:pk>/", paying.test_payment, name="test_payment"),
+    path("webhooks/<slug:key>/", webhooks.webhook, name="webhook"),
     path("payments/", invoices.payment_history, name="payments"),
     path("quotes/", quotes.listing, name="quotes"),
     path("quotes/<int:pk>/", quotes.quote, name="quote"),

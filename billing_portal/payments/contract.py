@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -10,6 +11,10 @@ from billing_portal.errors import PortalError
 
 class EventNotUnderstood(PortalError):
     """A gateway sent something that does not read as an event of its kind."""
+
+
+class NotGenuine(PortalError):
+    """What came as a gateway's event is not signed by the gateway."""
 
 
 class RefundDeclined(PortalError):
@@ -96,6 +101,27 @@ class Gateway(Protocol):
         """The payment or reversal an event reports, or None if it reports something else.
 
         Raises EventNotUnderstood if the event is malformed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A genuine event: its id, which makes it once, and what it says."""
+
+    event_id: str
+    body: Mapping[str, Any]
+
+
+@runtime_checkable
+class ReportingGateway(Protocol):
+    """A gateway that reports payments by itself, to `/webhooks/<key>/`."""
+
+    key: ClassVar[str]
+
+    def verify(self, headers: Mapping[str, str], raw_body: bytes, *, at: datetime) -> Delivery:
+        """The event in a request, once its signature is found to be the gateway's.
+
+        Raises NotGenuine for anything else.
         """
 
 

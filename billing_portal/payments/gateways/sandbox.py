@@ -1,11 +1,18 @@
 """A gateway for demos and tests: a page with "Pay" and "Decline" instead of a bank."""
 
+import json
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.conf import settings
+
+from billing_portal.payments import signatures
 from billing_portal.payments.contract import (
+    Delivery,
     EventNotUnderstood,
+    NotGenuine,
     PaymentNotice,
     PaymentRequest,
     Redirect,
@@ -45,6 +52,19 @@ class TestGateway:
         except (KeyError, TypeError, ValueError, InvalidOperation) as error:
             raise EventNotUnderstood(f"The event lacks or garbles a field: {error}") from error
         raise EventNotUnderstood(f"Unknown event type {kind!r}.")
+
+    def verify(self, headers: Mapping[str, str], raw_body: bytes, *, at: datetime) -> Delivery:
+        signatures.check(
+            headers.get(signatures.HEADER, ""), raw_body, settings.TEST_GATEWAY_SECRET, at=at
+        )
+        try:
+            body = json.loads(raw_body)
+            event_id = body["id"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotGenuine("The event is no JSON object with an id.") from error
+        if not isinstance(event_id, str) or not 0 < len(event_id) <= 120:
+            raise NotGenuine("The event's id is a text of 1 to 120 characters.")
+        return Delivery(event_id, body)
 
     def refund(self, request: RefundRequest) -> str:
         if request.external_id.startswith("norefund"):
