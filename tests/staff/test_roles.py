@@ -23,6 +23,8 @@ def pages(world):
         "admin:index": [],
         "staff:client": [world.client.pk],
         "staff:client-preview": [world.client.pk],
+        "staff:client-tax": [world.client.pk],
+        "staff:tax-report": [],
         "staff:billing-settings": [],
         "staff:service": [world.service.pk],
         "staff:service-live": [world.service.pk],
@@ -36,6 +38,7 @@ def pages(world):
         "staff:mail": [world.mail.pk],
         "staff:mail-body": [world.mail.pk],
         "staff:reports": [],
+        "staff:catalogue": [],
     }
 
 
@@ -46,6 +49,9 @@ def deeds(world):
     return [
         ("staff:client-payment", [world.client.pk], {}),
         ("staff:client-bill", [world.client.pk], {}),
+        ("staff:client-tax-ask", [world.client.pk], {}),
+        ("staff:client-tax-answer", [world.client.pk], {"answer": "valid"}),
+        ("staff:tax-rates", [], {"preset": "eu"}),
         ("staff:service-reveal", [service], {}),
         ("staff:service-command", [service, "refresh"], key),
         ("staff:service-command", [service, "resize"], {**key, "size": "6"}),
@@ -111,7 +117,12 @@ def test_support_runs_services_and_takes_no_money(world, as_role):
         answer = browser.post(reverse(name, args=args), sent)
         (refused if answer.status_code == 403 else allowed).add(name)
 
-    assert refused == {"staff:client-payment", "staff:client-bill", "staff:invoice-cancel"}
+    assert refused == {
+        "staff:client-payment",
+        "staff:client-bill",
+        "staff:invoice-cancel",
+        "staff:tax-rates",
+    }
     assert "staff:service-command" in allowed
 
 
@@ -124,6 +135,7 @@ def test_billing_takes_money_and_leaves_jobs_and_servers_alone(world, as_role):
     }
 
     assert refused == {
+        "staff:tax-rates",
         "staff:jobs-retry",
         "staff:jobs-resolve",
         "staff:server-test",
