@@ -43,10 +43,8 @@ def set_rules(values: Mapping[str, Any], *, at: datetime, actor: User | None) ->
 
 def _told(rules: BillingSettings, changes: Mapping[str, tuple[Any, Any]]) -> list[str]:
     """Each change in words: lead days from 0 to 14."""
-    return [
-        f"{rules._meta.get_field(name).verbose_name} from {_plain(a)} to {_plain(b)}"
-        for name, (a, b) in changes.items()
-    ]
+    names = {field.name: field.verbose_name for field in rules._meta.fields}
+    return [f"{names[name]} from {_plain(a)} to {_plain(b)}" for name, (a, b) in changes.items()]
 
 
 def _plain(value: Any) -> str:

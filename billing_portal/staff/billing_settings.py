@@ -39,7 +39,7 @@ GROUPS = (
 """Title, text and fields of each part of the form."""
 
 
-class BillingSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+class BillingSettingsForm(forms.ModelForm):
     """The row, with a field per cycle for its own lead days; empty means as for all."""
 
     class Meta:
