@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Count, Q, QuerySet
 from django.forms.models import BaseInlineFormSet
@@ -29,6 +29,7 @@ from billing_portal.invoices.amounts import format_amount, format_price
 from billing_portal.products.forms import check_price
 from billing_portal.products.models import Price, Product, ProductField, UsagePrice
 from billing_portal.services.states import ServiceStatus
+from billing_portal.taxes.queries import complaint
 from billing_portal.workflows import tax_ids
 from provisioning import registry
 from provisioning.contract import Metric
@@ -281,6 +282,8 @@ class LookingUpClientAdmin(ClientAdmin):
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if problem := complaint(obj.tax_id, country=str(obj.country)):
+            messages.warning(request, f"Saved, but VAT is charged: {problem}")
         tax_ids.look_up(obj)
 
 

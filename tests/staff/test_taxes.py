@@ -207,12 +207,9 @@ def test_what_is_no_id_cannot_be_vouched_for(staff, french):
     assert not TaxIdCheck.objects.exists()
 
 
-def test_an_id_entered_by_staff_is_looked_up_at_once(
-    staff, french, settings, sent_tasks, django_capture_on_commit_callbacks
-):
-    settings.VIES_URL = "http://127.0.0.1:9/rest-api"
+def client_form(client, **changed):
     form = {
-        name: getattr(french, name)
+        name: getattr(client, name)
         for name in (
             *("company_name", "first_name", "last_name", "email", "phone", "address1"),
             *("address2", "postcode", "city", "state", "country", "status", "notes"),
@@ -223,11 +220,30 @@ def test_an_id_entered_by_staff_is_looked_up_at_once(
         for inline in ("contacts", "memberships")
         for name in ("TOTAL", "INITIAL")
     }
+    return form | inlines | changed
+
+
+def test_nonsense_entered_by_staff_is_kept_with_a_warning(staff, french):
+    page = staff.post(
+        f"/staff/clients/client/{french.pk}/change/",
+        client_form(french, tax_id="abc"),
+        follow=True,
+    )
+
+    french.refresh_from_db()
+    assert "Saved, but VAT is charged: This is not a VAT id of the country chosen" in text(page)
+    assert french.tax_id == "abc"
+
+
+def test_an_id_entered_by_staff_is_looked_up_at_once(
+    staff, french, settings, sent_tasks, django_capture_on_commit_callbacks
+):
+    settings.VIES_URL = "http://127.0.0.1:9/rest-api"
 
     with django_capture_on_commit_callbacks(execute=True):
         staff.post(
             f"/staff/clients/client/{french.pk}/change/",
-            form | inlines | {"tax_id": "FR99999999999"},
+            client_form(french, tax_id="FR99999999999"),
         )
 
     french.refresh_from_db()
