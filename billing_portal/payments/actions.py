@@ -22,7 +22,7 @@ from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.payments import credit
 from billing_portal.payments.credit import Kind, Movement
-from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
+from billing_portal.payments.models import Allocation, PaymentSettings, Transaction, WebhookEvent
 
 MAX_REFERENCE = 120
 MAX_AMOUNT = Decimal(10**11)
@@ -108,6 +108,20 @@ def note_looked_at(payment_id: int, *, at: datetime, actor: User | None) -> None
         )
         payment.problem = ""
         payment.save(update_fields=["problem"])
+
+
+def save_rules(rules: PaymentSettings, *, at: datetime, actor: User | None) -> None:
+    """Keep what clients may pay in advance."""
+    with transaction.atomic():
+        rules.save()
+        audit.record(
+            "payment.rules_changed",
+            rules,
+            summary=f"Deposits {'on' if rules.deposits else 'off'},"
+            f" {rules.deposit_minimum} to {rules.deposit_maximum}",
+            at=at,
+            actor=actor,
+        )
 
 
 def store_event(

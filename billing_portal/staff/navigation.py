@@ -149,6 +149,12 @@ def _groups() -> list[tuple[str, list[Item]]]:
             [
                 _list("Products", "inventory_2", "products", "product"),
                 Item(
+                    "Deposits",
+                    "savings",
+                    reverse("staff:deposits"),
+                    "payments.view_paymentsettings",
+                ),
+                Item(
                     "Exchange rates",
                     "currency_exchange",
                     reverse("staff:rates"),

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
+from billing_portal.audit.models import Entry
 from billing_portal.invoices.models import CreditNote, Invoice
-from billing_portal.payments.models import CreditEntry, Refund, Transaction
+from billing_portal.payments.models import CreditEntry, PaymentSettings, Refund, Transaction
 from billing_portal.workflows.client_credit import add_credit
 from tests.factories import AT, make_client
 from tests.workflows.money import bill, paid_bill, payment_of, standing, taxed_bill
@@ -174,6 +175,21 @@ def test_only_who_may_moves_money(as_role, role, allowed):
         {"way": "give", "amount": "5", "reason": "x", "key": "k"},
     )
     assert Invoice.objects.get().client.credit_balance == (25 if allowed else 20)
+
+
+def test_the_limits_of_deposits_are_set_and_noted(staff):
+    wish = {"deposits": "on", "deposit_minimum": "20", "deposit_maximum": "10"}
+
+    shown = staff.post(reverse("staff:deposits"), wish | {"credit_maximum": "500"})
+    assert "This is less than the least." in shown.content.decode()
+    staff.post(
+        reverse("staff:deposits"), wish | {"deposit_maximum": "300", "credit_maximum": "500"}
+    )
+
+    rules = PaymentSettings.objects.get()
+    assert (rules.deposit_minimum, rules.deposit_maximum) == (Decimal(20), Decimal(300))
+    entry = Entry.objects.get(action="payment.rules_changed")
+    assert (entry.summary, entry.actor.email) == ("Deposits on, 20 to 300", "boss@example.org")
 
 
 def test_the_list_of_payments_tells_what_became_of_them(staff):
