@@ -1,52 +1,39 @@
-"""Ordering in few words, and a product with an option of every kind."""
+"""Ordering in few words: products without a module, and add-ons for a service."""
 
-import pytest
-
-from billing_portal.orders.models import Order
-from billing_portal.workflows.place_order import OrderRefused, OrderRequest, place_order
-from tests.factories import AT, make_product
-from tests.options import make_option
+from billing_portal.workflows import addon_orders
+from billing_portal.workflows.place_order import OrderRequest, place_order
+from tests.factories import AT
 
 
-def ask(product, *, size="5", cycle="monthly", label="mail", **wishes):
-    return OrderRequest(product.pk, cycle, label, {"size": size}, **wishes)
+def request(product, cycle="monthly", **more):
+    return OrderRequest(product.pk, cycle, "", {}, **more)
 
 
-def order(client, *items, key="a"):
+def order(client, *products, code="", key="a", at=AT, items=()):
     return place_order(
         client=client,
         placed_by=None,
-        items=items,
+        items=items or [request(product) for product in products],
         payment_method="bank_transfer",
         submission_key=key,
-        at=AT,
+        at=at,
+        promotion_code=code,
     )
 
 
-def refusal(client, item):
-    with pytest.raises(OrderRefused) as refused:
-        order(client, item)
-    assert not Order.objects.exists()
-    return refused.value.field_errors
+def amounts(invoice):
+    """Kind and amount of each line, as they are printed."""
+    return [(line.kind, f"{line.amount:.2f}") for line in invoice.lines.order_by("position")]
 
 
-def with_options(**fields):
-    """A box for 10.00: a location, how fast, a backup and addresses."""
-    product = make_product(recurring="10", setup_fee="1", **fields)
-    make_option(product, "location", "dropdown", {"fra": "0", "sgp": "4"}, position=1)
-    make_option(product, "disks", "radio", {"hdd": "0", "ssd": "2.50"}, position=2)
-    make_option(product, "backup", "yes_no", {"unit": "3"}, setup={"unit": "5"}, position=3)
-    make_option(
-        product,
-        "addresses",
-        "quantity",
-        {"unit": "1.50"},
-        setup={"unit": "0.50"},
-        minimum=1,
-        maximum=4,
-        position=4,
+def order_addon(service, addon, *, key="k1", cycle="monthly", quantity=1, at=AT, **more):
+    return addon_orders.order(
+        service.pk,
+        addon_id=addon.pk,
+        cycle=cycle,
+        quantity=quantity,
+        request_key=key,
+        at=at,
+        actor=None,
+        **more,
     )
-    return product
-
-
-CHOSEN = {"location": "sgp", "disks": "ssd", "backup": "on", "addresses": "3"}

@@ -21,7 +21,6 @@ from billing_portal.workflows.bill_run import bill_all, bill_client
 from tests.factories import (
     AT,
     make_addon,
-    make_client,
     make_client_group,
     make_product,
     make_service,
@@ -29,6 +28,7 @@ from tests.factories import (
     utc,
 )
 from tests.workflows.billing import lines
+from tests.workflows.ordering import order_addon
 from tests.workflows.paying import pay
 
 pytestmark = pytest.mark.django_db
@@ -51,22 +51,9 @@ def service():
     )
 
 
-def order(service, addon, *, key="k1", cycle="monthly", quantity=1, at=AT, **more):
-    return addon_orders.order(
-        service.pk,
-        addon_id=addon.pk,
-        cycle=cycle,
-        quantity=quantity,
-        request_key=key,
-        at=at,
-        actor=None,
-        **more,
-    )
-
-
 def ordered(service, *, paid=True, at=AT, **fields):
     """An add-on for 5.00 a month with set-up 2.00, paid unless it should not be."""
-    row = order(service, make_addon(service.product, "5", setup_fee="2", **fields), at=at)
+    row = order_addon(service, make_addon(service.product, "5", setup_fee="2", **fields), at=at)
     if paid:
         pay(Invoice.objects.get(), "7.00")
         row.refresh_from_db()
@@ -85,7 +72,9 @@ def on(day):
 
 
 def test_an_addon_is_invoiced_at_once_and_begins_when_that_is_paid(service):
-    row = order(service, make_addon(service.product, "5", setup_fee="2"), at=utc(2026, 11, 10))
+    row = order_addon(
+        service, make_addon(service.product, "5", setup_fee="2"), at=utc(2026, 11, 10)
+    )
 
     assert (row.status, row.anchor_date, row.billed_until) == (
         "pending",
@@ -114,7 +103,7 @@ def test_ordered_on_a_product_with_a_day_of_the_month_it_pays_up_to_that_day(ser
     service.product.prorata_day = 1
     service.product.save()
 
-    row = order(service, make_addon(service.product, "30"), at=utc(2026, 11, 10))
+    row = order_addon(service, make_addon(service.product, "30"), at=utc(2026, 11, 10))
 
     # 21 of November's 30 days.
     assert lines(Invoice.objects.get()) == [("recurring", "2026-11-10", "2026-12-01", "21.00")]
@@ -124,13 +113,13 @@ def test_ordered_on_a_product_with_a_day_of_the_month_it_pays_up_to_that_day(ser
 def test_set_up_and_price_are_for_all_units(service):
     addon = make_addon(service.product, "1.25", setup_fee="0.50", maximum_quantity=10)
 
-    order(service, addon, quantity=4)
+    order_addon(service, addon, quantity=4)
 
     assert [f"{line.amount:.2f}" for line in Invoice.objects.get().lines.all()] == ["2.00", "5.00"]
 
 
 def test_one_that_costs_nothing_now_begins_at_once_without_an_invoice(service):
-    row = order(service, make_addon(service.product, "0"))
+    row = order_addon(service, make_addon(service.product, "0"))
 
     assert (row.status, Invoice.objects.count()) == ("active", 0)
 
@@ -138,7 +127,7 @@ def test_one_that_costs_nothing_now_begins_at_once_without_an_invoice(service):
 def test_a_form_sent_twice_is_one_addon(service):
     addon = make_addon(service.product, "5", maximum_quantity=3)
 
-    first, second = order(service, addon), order(service, addon)
+    first, second = order_addon(service, addon), order_addon(service, addon)
 
     assert first == second
     assert Invoice.objects.count() == 1
@@ -155,7 +144,7 @@ def test_the_preview_is_what_the_order_invoices_and_stores_nothing(service):
         (LineKind.SETUP, D("4.00")),
         (LineKind.RECURRING, D("10.00")),
     ]
-    order(service, addon, quantity=2)
+    order_addon(service, addon, quantity=2)
     assert Invoice.objects.get().total == draft.total
 
 
@@ -174,7 +163,7 @@ def test_what_is_not_offered_cannot_be_ordered(service, fields, wish, sentence):
     addon = make_addon(service.product, "5", **fields)
 
     with pytest.raises(AddonRefused) as refused:
-        order(service, addon, **wish)
+        order_addon(service, addon, **wish)
 
     assert str(refused.value) == sentence
     assert (ServiceAddon.objects.count(), Invoice.objects.count()) == (0, 0)
@@ -182,11 +171,11 @@ def test_what_is_not_offered_cannot_be_ordered(service, fields, wish, sentence):
 
 def test_an_addon_for_another_product_cannot_be_ordered(service):
     with pytest.raises(AddonRefused, match=r"not offered with Mail"):
-        order(service, make_addon(make_product(), "5"))
+        order_addon(service, make_addon(make_product(), "5"))
 
 
 def test_staff_also_add_what_is_hidden(service):
-    order(service, make_addon(service.product, "5", hidden=True), staff=True)
+    order_addon(service, make_addon(service.product, "5", hidden=True), staff=True)
 
     assert ServiceAddon.objects.count() == 1
 
@@ -194,14 +183,14 @@ def test_staff_also_add_what_is_hidden(service):
 def test_no_more_units_than_allowed_also_in_several_orders(service):
     single = make_addon(service.product, "5")
     several = make_addon(service.product, "5", name="IP", maximum_quantity=3)
-    order(service, single)
-    order(service, several, quantity=2, key="k2")
+    order_addon(service, single)
+    order_addon(service, several, quantity=2, key="k2")
 
     with pytest.raises(AddonRefused, match=r"^Mail - office already has Snapshots\.$"):
-        order(service, single, key="k3")
+        order_addon(service, single, key="k3")
     with pytest.raises(AddonRefused, match=r"can have 3 of IP and already has 2\.$"):
-        order(service, several, quantity=2, key="k4")
-    order(service, several, quantity=1, key="k5")
+        order_addon(service, several, quantity=2, key="k4")
+    order_addon(service, several, quantity=1, key="k5")
 
     assert ServiceAddon.objects.count() == 3
 
@@ -210,7 +199,7 @@ def test_a_service_that_does_not_run_gets_no_addon(service):
     services.move(service.pk, to=ServiceStatus.TERMINATED, at=AT)
 
     with pytest.raises(AddonRefused, match=r"^Mail - office is terminated\.$"):
-        order(service, make_addon(service.product, "5"))
+        order_addon(service, make_addon(service.product, "5"))
 
 
 # --- Billing ------------------------------------------------------------------------------
@@ -261,7 +250,7 @@ def test_a_pending_addon_is_not_renewed(service):
 
 def test_a_yearly_addon_keeps_its_own_cycle(service):
     addon = make_addon(service.product, "50", cycle="annual")
-    row = order(service, addon, cycle="annual", at=utc(2026, 11, 10))
+    row = order_addon(service, addon, cycle="annual", at=utc(2026, 11, 10))
 
     assert lines(Invoice.objects.get()) == [("recurring", "2026-11-10", "2027-11-10", "50.00")]
     assert row.billed_until == date(2027, 11, 10)
@@ -269,7 +258,7 @@ def test_a_yearly_addon_keeps_its_own_cycle(service):
 
 def test_a_one_time_addon_is_billed_once(service):
     addon = make_addon(service.product, "50", cycle="one_time")
-    order(service, addon, cycle="one_time", at=utc(2026, 11, 10))
+    order_addon(service, addon, cycle="one_time", at=utc(2026, 11, 10))
     pay(Invoice.objects.get(), "50.00")
     service.billed_until = date(2028, 1, 1)
     service.save()
@@ -333,7 +322,7 @@ def test_a_cancelled_addon_can_be_kept_after_all(service):
 
 
 def test_one_that_is_free_ends_at_once(service):
-    row = order(service, make_addon(service.product, "0"))
+    row = order_addon(service, make_addon(service.product, "0"))
 
     addon_orders.cancel(row.pk, at=utc(2026, 11, 20), actor=None)
 
@@ -352,7 +341,7 @@ def test_one_never_paid_is_taken_back_with_its_invoice(service):
 
 def test_an_addon_ends_with_its_service(service):
     active = ordered(service)
-    pending = order(service, make_addon(service.product, "1", name="IP"), key="k2")
+    pending = order_addon(service, make_addon(service.product, "1", name="IP"), key="k2")
 
     services.move(service.pk, to=ServiceStatus.TERMINATED, at=utc(2026, 11, 20))
 
@@ -364,7 +353,7 @@ def test_an_addon_ends_with_its_service(service):
 
 
 def test_what_has_ended_cannot_be_cancelled_again(service):
-    row = order(service, make_addon(service.product, "0"))
+    row = order_addon(service, make_addon(service.product, "0"))
     addon_orders.cancel(row.pk, at=utc(2026, 11, 20), actor=None)
     row.refresh_from_db()
 
@@ -390,7 +379,7 @@ def test_a_group_discount_is_on_its_periods(service):
     service.client.group = make_client_group(discount_percent="10")
     service.client.save()
 
-    ordered_row = order(service, make_addon(service.product, "5", setup_fee="2"))
+    ordered_row = order_addon(service, make_addon(service.product, "5", setup_fee="2"))
 
     assert ordered_row.status == "pending"
     assert [f"{line.amount:.2f}" for line in Invoice.objects.get().lines.order_by("position")] == [
@@ -398,13 +387,3 @@ def test_a_group_discount_is_on_its_periods(service):
         "5.00",
         "-0.50",
     ]
-
-
-def test_clients_of_another_currency_see_their_own_prices():
-    dollars = make_client(currency="USD")
-    product = make_product(module_key="", currency="USD", recurring="1")
-    service = make_service(dollars, product=product, currency="USD")
-    make_addon(product, "5")
-    priced = make_addon(product, "6", currency="USD", name="IP")
-
-    assert addons.offered(product, currency=service.currency) == [priced]

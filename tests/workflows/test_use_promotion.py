@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
+from billing_portal.invoices.models import InvoiceLine, InvoiceStatus
 from billing_portal.orders.models import Order
 from billing_portal.promotions.models import Promotion
 from billing_portal.services import actions as services
-from billing_portal.services.models import Service, ServiceAddon
+from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
 from billing_portal.workflows.bill_run import bill_all, bill_client
 from billing_portal.workflows.cancel_order import cancel_order
@@ -17,8 +17,6 @@ from billing_portal.workflows.order_terms import terms_of
 from billing_portal.workflows.place_order import (
     AddonRequest,
     OrderRefused,
-    OrderRequest,
-    place_order,
     preview,
 )
 from billing_portal.workflows.use_promotion import customer_of
@@ -33,7 +31,7 @@ from tests.factories import (
     utc,
 )
 from tests.threads import at_once, failures
-from tests.workflows.paying import pay
+from tests.workflows.ordering import amounts, order, request
 
 pytestmark = pytest.mark.django_db
 
@@ -52,27 +50,6 @@ def client():
 def box():
     """Set-up 10.00, 30.00 a month."""
     return make_product(name="Box", module_key="", recurring="30", setup_fee="10")
-
-
-def request(product, cycle="monthly", **more):
-    return OrderRequest(product.pk, cycle, "", {}, **more)
-
-
-def order(client, *products, code="", key="a", at=AT, items=()):
-    return place_order(
-        client=client,
-        placed_by=None,
-        items=items or [request(product) for product in products],
-        payment_method="bank_transfer",
-        submission_key=key,
-        at=at,
-        promotion_code=code,
-    )
-
-
-def amounts(invoice):
-    """Kind and amount of each line, as they are printed."""
-    return [(line.kind, f"{line.amount:.2f}") for line in invoice.lines.order_by("position")]
 
 
 def start(order, at=AT):
@@ -349,72 +326,3 @@ def test_of_two_orders_at_once_for_the_last_use_one_is_refused(box):
 
     assert [str(error) for error in failures(outcomes)] == ["LAST has been used up."]
     assert (Promotion.objects.get().uses, Order.objects.count()) == (1, 1)
-
-
-# --- Add-ons in an order ------------------------------------------------------------------
-
-
-def test_an_addon_ordered_with_the_product_takes_its_cycle_and_begins_with_the_payment(client, box):
-    addon = make_addon(box, "5", setup_fee="2")
-
-    placed = order(client, items=[request(box, addons=[AddonRequest(addon.pk)])])
-
-    assert amounts(placed.invoice) == [
-        ("setup", "10.00"),
-        ("recurring", "30.00"),
-        ("setup", "2.00"),
-        ("recurring", "5.00"),
-    ]
-    assert placed.items.get().addons == [
-        {
-            "addon": addon.pk,
-            "name": "Snapshots",
-            "cycle": "monthly",
-            "quantity": 1,
-            "setup_fee": "2.00",
-            "recurring": "5.00",
-        }
-    ]
-    assert ServiceAddon.objects.get().status == "pending"
-
-    pay(placed.invoice, "47.00")
-
-    assert ServiceAddon.objects.get().status == "active"
-
-
-def test_without_a_price_for_that_cycle_it_takes_its_own_shortest(client, box):
-    addon = make_addon(box, "50", cycle="annual")
-
-    order(client, items=[request(box, addons=[AddonRequest(addon.pk)])])
-
-    row = ServiceAddon.objects.get()
-    assert (row.cycle, row.billed_until) == ("annual", date(2027, 11, 1))
-
-
-def test_a_free_addon_begins_with_the_orders_payment(client, box):
-    addon = make_addon(box, "0")
-    placed = order(client, items=[request(box, addons=[AddonRequest(addon.pk)])])
-    assert ServiceAddon.objects.get().status == "pending"
-
-    pay(placed.invoice, "40.00")
-
-    assert ServiceAddon.objects.get().status == "active"
-
-
-def test_a_cancelled_order_takes_its_addons_along(client, box):
-    addon = make_addon(box, "5")
-    placed = order(client, items=[request(box, addons=[AddonRequest(addon.pk)])])
-
-    cancel_order(placed.pk, reason="never paid", at=AT, actor=None)
-
-    assert ServiceAddon.objects.get().status == "cancelled"
-    assert Invoice.objects.get().status == InvoiceStatus.CANCELLED
-
-
-def test_an_addon_nobody_offers_refuses_the_order(client, box):
-    addon = make_addon(make_product(), "5")
-
-    with pytest.raises(OrderRefused, match=r"^This add-on is not offered with Box in EUR\.$"):
-        order(client, items=[request(box, addons=[AddonRequest(addon.pk)])])
-
-    assert Order.objects.count() == 0
