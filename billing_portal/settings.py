@@ -286,6 +286,7 @@ POST_OFFICE = {
     "MAX_RETRIES": 4,
 }
 MAIL_PAPERS = {
+    "quote_delivered": "billing_portal.quotes.mailing.quote_papers",
     "invoice_issued": "billing_portal.invoices.mailing.invoice_paper",
     "credit_note_issued": "billing_portal.invoices.mailing.credit_note_paper",
 }

@@ -69,6 +69,7 @@ NOUN_EXTRAS = {
     "services/schedule": "taking back how far services are invoiced",
     "services/addons": "opening, starting and ending add-ons",
     "mail/quote_texts": "the mails about quotes",
+    "quotes/mailing": "the paper of a mail that delivers a quote",
     "quotes/pdf": "a quote on paper",
     "mail/service_texts": "the texts about changing and ending a service",
     "mail/wording": "what every mail has",

@@ -4,12 +4,15 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 from post_office.models import Email
 
 from billing_portal.invoices.drafting import DraftRefused
 from billing_portal.invoices.models import Invoice
+from billing_portal.mail.models import ClientMail
 from billing_portal.quotes import actions
 from billing_portal.quotes.actions import Offer, OfferLine, QuoteRefused
+from billing_portal.quotes.mailing import quote_papers
 from billing_portal.quotes.models import Quote
 from billing_portal.quotes.pdf import quote_pdf
 from billing_portal.quotes.states import TRANSITIONS, Stage
@@ -84,6 +87,16 @@ def test_delivering_mails_a_link_and_again_when_asked(client):
     assert f"/quotes/{quote.pk}/" in mails[0].message
     assert f"/quotes/key/{stranger.access_key}/" in mails[2].message
     assert "Hello Pat Lee" in mails[2].message
+
+
+def test_the_mail_carries_the_quote_as_a_pdf(client):
+    delivered(client)
+
+    [(template, key)] = ClientMail.objects.values_list("template", "key")
+    [paper] = quote_papers(key.removeprefix(f"{template}:"))
+
+    assert settings.MAIL_PAPERS[template] == "billing_portal.quotes.mailing.quote_papers"
+    assert paper.name == "QUO-2026-00001.pdf" and paper.content.startswith(b"%PDF-")
 
 
 def test_a_quote_is_accepted_once(client):
