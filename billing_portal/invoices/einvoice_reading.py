@@ -70,19 +70,6 @@ def of_credit_note(note: CreditNote) -> EInvoice:
     )
 
 
-def printed_price(line: InvoiceLine, currency: str) -> tuple[Decimal, int] | None:
-    """Net price and how many units it buys, if quantity times price is the line's amount.
-
-    The price a line stores may hold tax or be one of many: None then.
-    """
-    if line.unit_price is None:
-        return None
-    per = evidence.units_per_price(line)
-    amount = exact(line.quantity) * exact(line.unit_price) / per
-    unit = Fraction(1, 10 ** minor_units(currency))
-    return (line.unit_price, per) if abs(amount - exact(line.amount)) < unit else None
-
-
 def home_tax(document: Invoice | CreditNote, rate: Decimal) -> tuple[str, Decimal] | None:
     """The tax in the seller's currency, at `rate` units of the document's for one of it.
 
@@ -232,7 +219,7 @@ def _counted(line: InvoiceLine, rate: Rate, currency: str) -> Line:
     if not line.quantity:
         return _whole(line.position, line.description, line.amount, rate, currency)
     quantity = abs(line.quantity) if line.amount >= 0 else -abs(line.quantity)
-    stored = printed_price(line, currency)
+    stored = evidence.stored_price(line, currency)
     if stored and _fits(quantity, abs(stored[0]), stored[1], line.amount, currency):
         price, per = abs(stored[0]), stored[1]
     else:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+from billing_portal.calc.money import exact, minor_units, round_places
 from billing_portal.invoices.amounts import (
     format_amount,
     format_moment,
@@ -67,14 +69,30 @@ def quantity_text(line: InvoiceLine, *, locale: str = "en") -> str:
 
 
 def unit_price_text(line: InvoiceLine, currency: str, *, locale: str = "en") -> str:
-    """What one unit costs: "€10.00 per 1,000 GB"; calls each have their own rate."""
+    """What one unit costs: "€10.00 per 1,000 GB"; calls each have their own rate.
+
+    Without tax, as the amount is, also where the catalogue's price holds it.
+    """
     if line.unit_price is None:
         return "by rate" if line.charge_id else ""
-    price = format_price(line.unit_price, currency, locale=locale)
-    per = units_per_price(line)
+    net, per = _net_price(line, currency)
+    price = format_price(net, currency, locale=locale)
     if per == 1:
         return f"{price} per {line.unit}" if line.unit else price
     return f"{price} per {format_quantity(per, locale=locale)} {line.unit}"
+
+
+def stored_price(line: InvoiceLine, currency: str) -> tuple[Decimal, int] | None:
+    """The line's own price and how many units it buys, if that makes the line's amount.
+
+    None if it does not: the price holds tax, or the amount has a floor or a cap.
+    """
+    if line.unit_price is None:
+        return None
+    per = units_per_price(line)
+    amount = exact(line.quantity) * exact(line.unit_price) / per
+    unit = Fraction(1, 10 ** minor_units(currency))
+    return (line.unit_price, per) if abs(amount - exact(line.amount)) < unit else None
 
 
 def units_per_price(line: InvoiceLine) -> int:
@@ -83,6 +101,16 @@ def units_per_price(line: InvoiceLine) -> int:
         return 1
     module = registry.modules().get(line.service.product.module_key)
     return next((m.per for m in module.metrics if m.key == line.charge.metric), 1) if module else 1
+
+
+def _net_price(line: InvoiceLine, currency: str) -> tuple[Decimal, int]:
+    """The stored price, or the one that follows from the amount."""
+    if stored := stored_price(line, currency):
+        return stored
+    per = units_per_price(line)
+    if not line.quantity:
+        return line.unit_price or line.amount, per
+    return round_places(per * exact(line.amount) / exact(line.quantity), 6), per
 
 
 def _sizes(charge: Charge, locale: str) -> Explanation:

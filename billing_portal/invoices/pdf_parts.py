@@ -9,14 +9,12 @@ from typing import Any
 
 from fpdf.enums import XPos, YPos
 
-from billing_portal.calc.money import exact, round_places
 from billing_portal.invoices import evidence
 from billing_portal.invoices.amounts import (
     format_amount,
     format_day,
-    format_price,
 )
-from billing_portal.invoices.einvoice_reading import last_day, printed_price
+from billing_portal.invoices.einvoice_reading import last_day
 from billing_portal.invoices.models import CreditNoteLine, InvoiceLine
 from billing_portal.invoices.pdf_page import MARGIN, WIDTH, Paper
 from billing_portal.invoices.tax_words import Tax, percent_text, tax_rows
@@ -80,7 +78,7 @@ def lines(paper: Paper, billed: Sequence[InvoiceLine], taxes: Sequence[Tax], cur
             str(line.position),
             f"{line.description}\n{period_text(line)}",
             evidence.quantity_text(line),
-            _price_text(line, currency),
+            evidence.unit_price_text(line, currency),
             format_amount(line.amount, currency),
         ]
         for line in billed
@@ -165,14 +163,6 @@ def period_text(line: InvoiceLine) -> str:
     """The days a line is for, both included; one day for what happens once."""
     first, last = line.period_start, last_day(line)
     return format_day(first) if last == first else f"{format_day(first)} to {format_day(last)}"
-
-
-def _price_text(line: InvoiceLine, currency: str) -> str:
-    """The unit price without tax, also where the catalogue's price holds it."""
-    if line.unit_price is None or printed_price(line, currency) or not line.quantity:
-        return evidence.unit_price_text(line, currency)
-    price = round_places(exact(line.amount) / exact(line.quantity), 6)
-    return format_price(price, currency)
 
 
 def _labelled(label: str, value: str) -> str:

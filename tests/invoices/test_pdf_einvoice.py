@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 from pypdf import PdfReader
 
+from billing_portal.calc.tax import TaxCategory, TaxTreatment
 from billing_portal.clients.models import ClientField
 from billing_portal.invoices.einvoice_cii import cii_xml
 from billing_portal.invoices.einvoice_files import why_no_facturx
@@ -177,6 +178,19 @@ def test_reverse_charge_is_said_in_the_sums_and_in_words():
 
     assert "Total without tax €29.95 Reverse charge on €29.95 €0.00 Total €29.95" in sheet
     assert "Reverse charge: the recipient of the service is liable for VAT." in sheet
+
+
+def test_prices_that_held_tax_are_printed_without_it(client):
+    inclusive = TaxTreatment(VAT_19.rates, VAT_19.rates, TaxCategory.STANDARD)
+    gross = storage(client, "10.25", unit_price=Decimal("11.90"))
+    items = [advance(client, "119.00", quantity=2)]
+
+    invoice = issued(client, recurring=items, charges=[gross], treatment=inclusive)
+
+    sheet = pages_of(invoice_pdf(invoice))[0]
+    assert "2 €50.00 19 % €100.00" in sheet
+    assert "861.111111 GB €9.99871 per 1,000 GB 19 % €8.61" in sheet
+    assert "Total €129.25" in sheet
 
 
 def test_tax_in_another_currency_is_printed_in_the_sellers_too():
