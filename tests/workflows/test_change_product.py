@@ -1,112 +1,46 @@
-"""Changing what a service is: the price shown, the money, the vendor, and what is refused."""
+"""Changing what a service is: the price shown, the money and the vendor."""
 
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from billing_portal.clients.models import Client, ClientGroup
+from billing_portal.clients.models import Client
 from billing_portal.invoices.models import BillingSettings, Invoice, InvoiceLine
 from billing_portal.mail.models import ClientMail
 from billing_portal.payments.models import CreditEntry
 from billing_portal.products.models import Price
-from billing_portal.promotions.models import Promotion
-from billing_portal.services.models import Service
-from billing_portal.workflows import apply_change, bill_run, change_product, daily
-from billing_portal.workflows.change_terms import ChangeRefused, ChangeWish
-from billing_portal.workflows.invoice_paid import record_payment
-from provisioning import runner
+from billing_portal.workflows import bill_run, change_product
+from billing_portal.workflows.change_terms import ChangeRefused
 from provisioning.models import Job
 from tests.factories import (
     make_invoice,
-    make_placement,
     make_product,
-    make_service,
     utc,
 )
 from tests.workflows.billing import lines
+from tests.workflows.changing import (
+    AT,
+    HOUR,
+    mails,
+    make_running,
+    pay,
+    preview,
+    request,
+    row,
+    status,
+    terms,
+    wish,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
-
-AT = utc(2026, 4, 16, 12)
-"""15 of 30 days before the first of May."""
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
 def _vendor(vendor):
     BillingSettings.objects.create(pk=1, lead_days=0, term_days=14)
     return vendor
-
-
-def make_running(vendor, *targets, recurring="30.00", module_key="fake", **fields):
-    """Monthly, paid until 1 May, standing at the vendor with size 5."""
-    product = make_product(module_key=module_key, recurring=recurring, name="Small")
-    product.upgrades_to.set(targets)
-    values = {"anchor_date": date(2026, 1, 1), "billed_until": date(2026, 5, 1)} | fields
-    service = make_service(product=product, recurring=recurring, **values)
-    if module_key:
-        account = vendor.add(f"fake-service{service.pk}")
-        make_placement(service, remote_id=account.remote_id)
-    return service
-
-
-def wish(product, cycle="monthly", size=5, **more):
-    return ChangeWish(product.pk, cycle, answers={"size": size}, **more)
-
-
-def preview(service, wanted, at=AT):
-    return change_product.preview(service.pk, wanted, at=at)
-
-
-def request(service, wanted, *, key="k", at=AT, total=None):
-    shown = preview(service, wanted, at=at).total if total is None else Decimal(total)
-    return change_product.request(
-        service.pk, wanted, shown_total=shown, request_key=key, at=at, actor=None
-    )
-
-
-def pay(invoice, at=AT):
-    record_payment(
-        invoice_id=invoice.pk,
-        gateway="bank_transfer",
-        external_id=f"ref-{invoice.pk}",
-        amount=invoice.total,
-        currency=invoice.currency,
-        received_at=at,
-        at=at,
-    )
-
-
-def work(at=AT):
-    """The workers, and then the tick's look at what they did."""
-    for job_id in runner.due_jobs(at=at):
-        runner.run(job_id, at=at)
-    apply_change.go_on_all(at)
-
-
-def row(service):
-    return Service.objects.select_related("product").get(pk=service.pk)
-
-
-def terms(service):
-    now = row(service)
-    return (
-        now.product.name,
-        now.cycle,
-        f"{now.recurring_amount:.2f}",
-        str(now.anchor_date),
-        str(now.billed_until),
-    )
-
-
-def status(change):
-    change.refresh_from_db()
-    return change.status
-
-
-def mails():
-    return list(ClientMail.objects.order_by("pk").values_list("template", flat=True))
 
 
 # --- Upgrades -----------------------------------------------------------------------------
@@ -345,139 +279,3 @@ def test_a_renewal_meanwhile_is_credited_too(vendor):
     # 46 days left on 16 April, of cycles of 31 days: 89.03 - 44.52.
     assert (status(change), CreditEntry.objects.get().amount) == ("applied", Decimal("44.51"))
     assert terms(service)[4] == "2026-06-01"
-
-
-# --- Refusals and expiry ------------------------------------------------------------------
-
-
-def test_a_second_change_is_refused_while_the_first_is_unpaid(vendor):
-    big = make_product(recurring="60.00", name="Big")
-    service = make_running(vendor, big)
-    request(service, wish(big))
-
-    with pytest.raises(ChangeRefused, match=r"is already changing to Big, size 5\. Pay for that"):
-        preview(service, wish(big, size=8))
-
-
-def test_nothing_changes_while_an_invoice_of_the_service_is_unpaid(vendor):
-    big = make_product(recurring="60.00", name="Big")
-    service = make_running(vendor, big)
-    invoice = make_invoice(service.client, advance={service: "30.00"})
-
-    with pytest.raises(ChangeRefused, match=f"Invoice {invoice.number} of .* is not paid yet"):
-        preview(service, wish(big))
-
-
-def test_only_what_the_product_lists_and_the_currency_has(vendor):
-    other = make_product(recurring="60.00", name="Other")
-    dollars = make_product(recurring="60.00", name="Dollars", currency="USD")
-    service = make_running(vendor, dollars)
-
-    with pytest.raises(ChangeRefused, match="cannot become that product"):
-        preview(service, wish(other))
-    with pytest.raises(ChangeRefused, match="Dollars is not offered that way in EUR"):
-        preview(service, wish(dollars))
-    with pytest.raises(ChangeRefused, match=r"That is what Small #\d+ is already"):
-        preview(service, wish(service.product))
-
-
-def test_a_size_the_new_product_forbids_is_refused(vendor):
-    big = make_product(recurring="60.00", name="Big")
-    service = make_running(vendor, big)
-
-    with pytest.raises(ChangeRefused, match="The size must be from 1 to 10"):
-        preview(service, wish(big, size=11))
-
-
-def test_an_unpaid_change_expires_after_a_week(vendor):
-    big = make_product(recurring="60.00", name="Big")
-    service = make_running(vendor, big)
-    change = request(service, wish(big))
-
-    daily.tick(utc(2026, 4, 23, 10))
-    assert status(change) == "pending"
-    daily.tick(utc(2026, 4, 24, 5))
-
-    assert (status(change), Invoice.objects.get().status) == ("expired", "cancelled")
-    assert mails().count("change_expired") == 1
-    request(service, wish(big), key="again", at=utc(2026, 4, 24, 12))
-
-
-def test_it_expires_with_the_next_renewal_if_that_comes_first(vendor):
-    big = make_product(recurring="60.00", name="Big")
-    service = make_running(vendor, big)
-    BillingSettings.objects.update(lead_days=10)
-
-    change = request(service, wish(big))
-
-    assert change.expires_at == utc(2026, 4, 21)
-
-
-def test_money_that_comes_after_the_renewal_becomes_credit(vendor):
-    big = make_product(recurring="60.00", name="Big")
-    service = make_running(vendor, big)
-    at = utc(2026, 4, 30, 12)
-    change = request(service, wish(big), at=at)
-    bill_run.bill_all(utc(2026, 5, 1, 5))
-
-    pay(change.invoice, utc(2026, 5, 1, 6))
-
-    assert (status(change), terms(service)[0]) == ("expired", "Small")
-    assert Client.objects.get().credit_balance == change.invoice.total
-    assert "change_failed_staff" in mails()
-
-
-def test_an_unpaid_change_can_be_withdrawn(vendor):
-    big = make_product(recurring="60.00", name="Big")
-    change = request(make_running(vendor, big), wish(big))
-
-    change_product.withdraw(change.pk, reason="changed my mind", at=AT, actor=None)
-
-    assert (status(change), Invoice.objects.get().status) == ("cancelled", "cancelled")
-
-
-# --- Discounts and metered prices ---------------------------------------------------------
-
-
-def test_what_a_group_saves_is_saved_on_both_sides(vendor):
-    big = make_product(recurring="60.00", name="Big")
-    service = make_running(vendor, big)
-    group = ClientGroup.objects.create(name="Partners", discount_percent=10)
-    Client.objects.update(group=group)
-
-    shown = preview(service, wish(big))
-
-    assert (str(shown.price.debit), str(shown.price.credit)) == ("27.00", "13.50")
-
-
-@pytest.mark.parametrize(("for_life", "debit"), [(True, "15.00"), (False, "30.00")])
-def test_only_a_promotion_for_life_survives(vendor, for_life, debit):
-    big = make_product(recurring="60.00", name="Big")
-    half = Promotion.objects.create(
-        code="HALF", kind="percent", value=50, recurring=True, survives_changes=for_life
-    )
-    service = make_running(vendor, big, promotion=half, discount_amount=Decimal(15))
-
-    shown = preview(service, wish(big))
-
-    assert (str(shown.price.credit), str(shown.price.debit)) == ("7.50", debit)
-    assert (shown.terms().discount_amount, shown.terms().promotion_id) == (
-        (Decimal("30.00"), half.pk) if for_life else (0, None)
-    )
-
-
-def test_new_metered_prices_wait_for_the_end_of_the_month_of_use(vendor):
-    big = make_product(recurring="30.00", name="Big", usage={"traffic": "8"})
-    service = make_running(vendor, big, usage={"traffic": "10"})
-    request(service, wish(big))
-
-    def agreed():
-        return [f"{usage.price:.0f}" for usage in service.usage_prices.all()]
-
-    assert (terms(service)[0], agreed()) == ("Big", ["10"])
-    for day in (17, 30):
-        daily.tick(utc(2026, 4, day, 5))
-    assert agreed() == ["10"]
-    bill_run.bill_all(utc(2026, 5, 1, 5))
-    daily.tick(utc(2026, 5, 1, 6))
-    assert agreed() == ["8"]
