@@ -91,16 +91,15 @@ def record_payment(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         invoice: Invoice = form.cleaned_data["invoice"]
         try:
-            invoice_paid.record_payment(
-                invoice_id=invoice.pk,
+            arrival = invoice_paid.Arrival(
                 gateway=BANK_TRANSFER,
                 external_id=form.cleaned_data["reference"],
                 amount=form.cleaned_data["amount"],
                 currency=invoice.currency,
                 received_at=form.received_at,
-                at=now(),
-                actor=member(request),
             )
+            paid = {invoice.pk, *(other.pk for other in form.cleaned_data.get("others", ()))}
+            invoice_paid.record(arrival, pk, paid, at=now(), actor=member(request))
         except PortalError as error:
             form.add_error(None, str(error))
         else:

@@ -90,8 +90,16 @@ class InvoiceField(forms.ModelChoiceField):
         return f"{invoice.number}: {left} open, due {format_day(invoice.due_date)}"
 
 
+class InvoicesField(forms.ModelMultipleChoiceField):
+    """Several invoices, each with what is open and since when."""
+
+    def label_from_instance(self, invoice: Invoice) -> str:
+        left = format_amount(invoice.balance, invoice.currency)
+        return f"{invoice}: {left} open, due {format_day(invoice.due_date)}"
+
+
 class PaymentForm(forms.Form):
-    """A bank transfer that arrived for an invoice."""
+    """A bank transfer that arrived for an invoice, or for several."""
 
     invoice = InvoiceField(queryset=Invoice.objects.none(), label="For invoice", empty_label=None)
     amount = forms.DecimalField(
@@ -104,6 +112,12 @@ class PaymentForm(forms.Form):
     received_on = forms.DateField(
         label="Date", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
+    others = InvoicesField(
+        queryset=Invoice.objects.none(),
+        required=False,
+        label="Also for",
+        help_text="Choose several for one transfer; the first due is paid first.",
+    )
 
     def __init__(self, *args: Any, invoices: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,6 +125,11 @@ class PaymentForm(forms.Form):
         invoice = self.fields["invoice"]
         assert isinstance(invoice, InvoiceField)
         invoice.queryset = invoices
+        others = self.fields["others"]
+        assert isinstance(others, InvoicesField)
+        others.queryset = invoices
+        if invoices.count() < 2:
+            del self.fields["others"]
 
     def clean_reference(self) -> str:
         reference = str(self.cleaned_data["reference"]).strip()

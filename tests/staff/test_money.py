@@ -1,5 +1,6 @@
 """Credit, credit notes and refunds on the dashboard: looked at before they are done, and once."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -175,6 +176,22 @@ def test_only_who_may_moves_money(as_role, role, allowed):
         {"way": "give", "amount": "5", "reason": "x", "key": "k"},
     )
     assert Invoice.objects.get().client.credit_balance == (25 if allowed else 20)
+
+
+def test_one_transfer_is_recorded_for_several_invoices(staff):
+    client = make_client()
+    late, early = bill("20.00", client), bill("30.00", client, due_date=date(2026, 12, 1))
+    wish = {
+        "invoice": late.pk,
+        "others": [early.pk],
+        "amount": "45.00",
+        "reference": "PAY-7",
+        "received_on": "2026-11-02",
+    }
+
+    staff.post(reverse("staff:client-payment", args=[client.pk]), wish)
+
+    assert [standing(one)[:2] for one in (early, late)] == [("paid", "0.00"), ("unpaid", "5.00")]
 
 
 def test_the_limits_of_deposits_are_set_and_noted(staff):
