@@ -10,7 +10,17 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 
-from billing_portal.products.models import Cycle, Price, Product, ProductGroup, UsagePrice
+from billing_portal.products.models import (
+    Choice,
+    ChoicePrice,
+    Cycle,
+    Option,
+    OptionGroup,
+    Price,
+    Product,
+    ProductGroup,
+    UsagePrice,
+)
 from billing_portal.taxes import actions as taxes
 from billing_portal.taxes.models import TaxSettings
 from billing_portal.taxes.rates import PRESETS
@@ -112,6 +122,12 @@ OFFERS = (
     ),
 )
 
+OPTIONS = (
+    ("weekly-test", "Restore test every week", Option.Kind.YES_NO, 1, "15.00"),
+    ("support-hours", "Hours of help a month", Option.Kind.QUANTITY, 10, "80.00"),
+)
+"""Key, name, kind, most units and EUR per month; a year costs eleven months."""
+
 CURRENCIES = {"EUR": Decimal(1), "USD": Decimal("1.1")}
 
 
@@ -129,6 +145,7 @@ def stock_the_shop() -> None:
         )
     for position, offer in enumerate(OFFERS):
         _offer(offer, position)
+    _options()
 
 
 def charge_vat(*, at: datetime) -> None:
@@ -154,6 +171,25 @@ def _servers() -> None:
                 "notes": "A stand-in served by the portal itself.",
             },
         )
+
+
+def _options() -> None:
+    """What can be added to the managed backup; nothing of it must be chosen."""
+    group, made = OptionGroup.objects.get_or_create(name="Managed backup")
+    if not made:
+        return
+    group.products.add(Product.objects.get(slug="managed-backup"))
+    for position, (key, name, kind, maximum, recurring) in enumerate(OPTIONS):
+        option = Option.objects.create(
+            group=group, key=key, name=name, kind=kind, maximum=maximum, position=position
+        )
+        choice = Choice.objects.create(option=option, key=key, name=name)
+        for currency, factor in CURRENCIES.items():
+            for cycle, months in ((Cycle.MONTHLY, 1), (Cycle.ANNUAL, 11)):
+                amount = Decimal(recurring) * months * factor
+                ChoicePrice.objects.create(
+                    choice=choice, currency=currency, cycle=cycle, recurring=amount
+                )
 
 
 def _offer(offer: Offer, position: int) -> None:

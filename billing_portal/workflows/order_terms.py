@@ -16,7 +16,7 @@ from billing_portal.orders.actions import ItemTerms
 from billing_portal.orders.models import OrderItem
 from billing_portal.products.actions import left
 from billing_portal.products.forms import OptionsForm, QuestionsForm
-from billing_portal.products.models import Price, Product
+from billing_portal.products.models import Option, Price, Product
 from billing_portal.products.queries import asked_fields, offered_options
 from billing_portal.services import addons
 from billing_portal.services.addons import AddonRefused, AddonTerms
@@ -146,7 +146,9 @@ def _chosen_options(
     product: Product, price: Price, answers: Mapping[str, Any]
 ) -> tuple[ChosenOption, ...]:
     offered = offered_options(product, currency=price.currency)
-    form = OptionsForm(answers, offered=offered, cycle=price.cycle)
+    # Who does not speak of a quantity at all wants the least; a form always sends it.
+    least = {one.key: one.minimum for one in offered if one.kind == Option.Kind.QUANTITY}
+    form = OptionsForm({**least, **answers}, offered=offered, cycle=price.cycle)
     _cleaned(form)
     return form.chosen()
 

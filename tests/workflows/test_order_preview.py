@@ -14,7 +14,7 @@ from billing_portal.workflows.order_terms import terms_of
 from billing_portal.workflows.place_order import OrderRefused
 from tests.factories import AT, make_client, make_product, make_server
 
-from .ordering import CHOSEN, ask, order, with_options
+from .choosing import CHOSEN, ask, order, with_options
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from provisioning.models import Job
 from tests.factories import make_client, make_product, make_server
 from tests.options import make_option
 
-from .ordering import CHOSEN, ask, order, refusal, with_options
+from .choosing import CHOSEN, ask, order, refusal, with_options
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +127,16 @@ def test_a_hidden_option_is_neither_asked_nor_taken(client):
 
     assert "backup" not in [one["key"] for one in Service.objects.get().options]
     assert Service.objects.get().recurring_amount == Decimal("21.00")
+
+
+def test_a_quantity_nobody_spoke_of_is_the_least(client):
+    product = make_product(recurring="10")
+    make_option(product, "addresses", "quantity", {"unit": "1.50"}, minimum=2, maximum=4)
+
+    order(client, ask(product))
+
+    assert Service.objects.get().options[0]["value"] == 2
+    assert Service.objects.get().recurring_amount == Decimal(13)
 
 
 def test_options_nobody_offered_are_ignored(client):

@@ -10,7 +10,7 @@ from billing_portal.workflows.place_order import OrderRefused
 from tests.factories import AT, make_client, make_product, make_server
 from tests.threads import at_once, failures
 
-from .ordering import ask, order, refusal
+from .choosing import ask, order, refusal
 
 pytestmark = pytest.mark.django_db
 
