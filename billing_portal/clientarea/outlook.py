@@ -9,7 +9,7 @@ from django.conf import settings
 
 from billing_portal.calc.periods import Period, local_date, slices_from
 from billing_portal.clientarea.offers import PER_CYCLE, Meter, meters
-from billing_portal.invoices.queries import billing_rules
+from billing_portal.invoices.models import BillingSettings
 from billing_portal.products.models import Cycle
 from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
@@ -29,7 +29,9 @@ class Outlook:
     next_date: date | None
 
 
-def outlook(service: Service, agreed: Mapping[str, Decimal], *, at: datetime) -> Outlook:
+def outlook(
+    service: Service, agreed: Mapping[str, Decimal], *, rules: BillingSettings, at: datetime
+) -> Outlook:
     """`agreed` holds the metered prices agreed with the order, by metric."""
     agreed_meters = meters(service.product, agreed)
     return Outlook(
@@ -37,7 +39,7 @@ def outlook(service: Service, agreed: Mapping[str, Decimal], *, at: datetime) ->
         recurring=service.recurring_amount,
         per_cycle=PER_CYCLE[Cycle(service.cycle)],
         meters=agreed_meters,
-        next_date=_next_date(service, at=at),
+        next_date=_next_date(service, rules, at=at),
     )
 
 
@@ -47,12 +49,12 @@ def current_window(service: Service, at: datetime) -> Period:
     return next(window for window in windows if at < window.end)
 
 
-def _next_date(service: Service, *, at: datetime) -> date | None:
+def _next_date(service: Service, rules: BillingSettings, *, at: datetime) -> date | None:
     if service.status not in billable_statuses():
         return None
     days = []
     if service.recurring_amount and service.cycle_months and service.has_periods_left:
-        lead = billing_rules().lead_days_of(service.cycle)
+        lead = rules.lead_days_of(service.cycle)
         days.append(service.billed_until - timedelta(days=lead))
     if service.product.module_key:
         end = current_window(service, at).end

@@ -77,12 +77,12 @@ def more_products(household: Household) -> None:
 
 
 PAGES: list[tuple[str, Callable[[Household], None], int]] = [
-    ("/", more_services, 14),
-    ("/", more_invoices, 14),
+    ("/", more_services, 15),
+    ("/", more_invoices, 15),
     ("/order/", more_products, 8),
     ("/services/", more_services, 11),
-    ("/services/{backup}/", more_invoices, 26),
-    ("/services/{pbx}/", more_calls, 20),
+    ("/services/{backup}/", more_invoices, 34),
+    ("/services/{pbx}/", more_calls, 24),
     ("/services/{pbx}/calls/", more_calls, 9),
     ("/invoices/", more_invoices, 9),
     ("/invoices/{invoice}/", more_lines, 9),

@@ -26,7 +26,8 @@ from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
 from billing_portal.custom_fields import answered
 from billing_portal.errors import PortalError
-from billing_portal.invoices.queries import charges_of
+from billing_portal.invoices.models import BillingSettings
+from billing_portal.invoices.queries import billing_rules, charges_of
 from billing_portal.products.queries import asked_fields
 from billing_portal.services.models import Service
 from billing_portal.services.queries import services_of
@@ -53,9 +54,9 @@ def services(request: ClientRequest) -> HttpResponse:
 
 def listed(services: QuerySet[Service]) -> list[Listed]:
     """Services with what a list says about them, in as many queries for one as for all."""
-    at = now()
+    at, rules = now(), billing_rules()
     return [
-        (row, service_light(row, latest_job(row)), _outlook(row, at), summary(row))
+        (row, service_light(row, latest_job(row)), _outlook(row, rules, at), summary(row))
         for row in with_standing(services)
     ]
 
@@ -152,7 +153,7 @@ def service_page(
         "light": service_light(service, latest_job(service)),
         "summary": summary(service),
         "answers": answered(asked_fields(service.product), service.custom_fields),
-        "outlook": _outlook(service, at),
+        "outlook": _outlook(service, billing_rules(), at),
         "progress": progress(latest_job(service), at=at),
         "planned": planned_termination(service.pk)
         if service.status == ServiceStatus.SUSPENDED
@@ -175,6 +176,6 @@ def service_page(
     return render(request, "clientarea/service.html", context)
 
 
-def _outlook(service: Service, at: Any) -> Outlook:
+def _outlook(service: Service, rules: BillingSettings, at: Any) -> Outlook:
     agreed = {usage.metric: usage.price for usage in service.usage_prices.all()}
-    return outlook(service, agreed, at=at)
+    return outlook(service, agreed, rules=rules, at=at)
