@@ -22,7 +22,7 @@ from billing_portal.mail.models import ClientMail
 from billing_portal.orders.models import Order
 from billing_portal.orders.queries import Step, step_of
 from billing_portal.payments import queries as payments
-from billing_portal.payments.models import WebhookEvent
+from billing_portal.payments.models import Refund, WebhookEvent
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
 from pbx.models import Call, CallCursor
@@ -67,6 +67,7 @@ def needs(at: datetime) -> list[Need]:
         _retried_jobs(at),
         _orders(),
         _odd_payments(),
+        _open_refunds(),
         _loose_payments(),
         _failed_mails(),
     ]
@@ -182,6 +183,21 @@ def _odd_payments() -> Need:
     ]
     address = reverse("admin:payments_transaction_changelist") + "?allocation=problem"
     return _need("Payments to look at", "waiting", address, rows)
+
+
+def _open_refunds() -> Need:
+    """Refunds whose gateway gave no answer: nobody knows yet whether the money went."""
+    open_ones = Refund.objects.filter(state=Refund.State.UNDER_WAY).order_by("pk")
+    rows = [
+        Row(
+            f"{format_amount(one.amount, one.transaction.currency)} to {one.transaction.client}",
+            reverse("staff:payment", args=[one.transaction_id]),
+            f"Asked {moment(one.refunded_at)}. Ask again on the payment's page.",
+        )
+        for one in open_ones.select_related("transaction__client")[: SHOWN + 1]
+    ]
+    address = reverse("admin:payments_transaction_changelist")
+    return _need("Refunds without an answer", "waiting", address, rows)
 
 
 def _gateway_problems() -> Need:

@@ -178,6 +178,28 @@ def test_only_who_may_moves_money(as_role, role, allowed):
     assert Invoice.objects.get().client.credit_balance == (25 if allowed else 20)
 
 
+def test_a_refund_without_an_answer_waits_on_the_home_page_until_it_is_asked_again(staff):
+    invoice = paid_bill("30.00", paid="50.00")
+    send(
+        staff,
+        "payment-refund",
+        payment_of(invoice).pk,
+        amount="5",
+        way="gateway",
+        reason="x",
+        key="k",
+    )
+    refund = Refund.objects.get()
+    Refund.objects.update(state="under_way")
+    assert "Refunds without an answer" in staff.get("/staff/").content.decode()
+
+    send(staff, "refund-ask-again", refund.pk)
+
+    refund.refresh_from_db()
+    assert refund.state == "done"
+    assert "Refunds without an answer" not in staff.get("/staff/").content.decode()
+
+
 def test_one_transfer_is_recorded_for_several_invoices(staff):
     client = make_client()
     late, early = bill("20.00", client), bill("30.00", client, due_date=date(2026, 12, 1))
