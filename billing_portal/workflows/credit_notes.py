@@ -90,7 +90,7 @@ def _tell(
         "total": format_amount(note.total, note.currency),
         "reason": note.reason,
         "what_follows": _what_follows(invoice, correction),
-        "path": f"/credit-notes/{note.pk}/",
+        "path": f"/invoices/{invoice.pk}/",
     }
     notify(client, "credit_note_issued", key=str(note.pk), context=context, at=at)
 
