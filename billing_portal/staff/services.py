@@ -16,11 +16,11 @@ from billing_portal.clock.reading import now
 from billing_portal.custom_fields import answered
 from billing_portal.errors import PortalError
 from billing_portal.invoices import queries as invoices
-from billing_portal.products.queries import asked_fields
 from billing_portal.orders.changes import open_change
+from billing_portal.products.queries import asked_fields
 from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses, open_cancellation
-from billing_portal.staff import commands, families
+from billing_portal.staff import addons, commands, families
 from billing_portal.staff.clients import crumbs as client_crumbs
 from billing_portal.staff.commands import COMMANDS, Command
 from billing_portal.staff.forms import ReasonForm, SuspendForm, TerminateForm, WishForm
@@ -60,6 +60,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "has_credentials": bool(placement and placement.credentials),
         "cannot": commands.cannot(service),
         "usage_prices": service.usage_prices.all(),
+        "addons": addons.rows_of(service),
         "charges": invoices.charges_of(pk)[:HISTORY],
         "lines": service.invoice_lines.select_related("invoice").order_by("-pk")[:HISTORY],
         "log": service.module_log.select_related("server").order_by("-at", "-pk")[:HISTORY],
