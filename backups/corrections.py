@@ -12,10 +12,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 
 from billing_portal.calc.money import exact, minor_units, round_money, round_places
 from billing_portal.calc.periods import Period, local_date, slices_from
+from billing_portal.calc.tiers import amount_of
+from billing_portal.products.metering import pricing_of
 from billing_portal.services.models import Service, ServiceUsagePrice
 from provisioning.contract import ChargedUsage, Usage, UsageMoved
 
@@ -24,6 +27,7 @@ from .limits import GB_PER_PRICE
 from .models import LateSize
 
 METRIC = "storage_correction"
+BILLED_METRIC = "storage"
 _PLACES = 6
 
 
@@ -32,6 +36,7 @@ class Part:
     """The part of a late stretch inside one charged window, and what it changes, not rounded."""
 
     period: Period
+    window: Period
     billed_bytes: int
     size_bytes: int
     share: Fraction
@@ -61,7 +66,7 @@ def usage_of(late: Sequence[LateSize], agreed: ServiceUsagePrice) -> Usage | Non
     parts = [part for one in late for part in _parts(one, service)]
     exact_gb = sum((part.share for part in parts), Fraction())
     rate = exact(agreed.price) / GB_PER_PRICE
-    amount = round_money(exact_gb * rate, service.currency)
+    amount = round_money(_difference(parts, agreed), service.currency)
     if not amount:
         return None
     period = Period(min(p.period.start for p in parts), max(p.period.end for p in parts))
@@ -82,6 +87,37 @@ def usage_of(late: Sequence[LateSize], agreed: ServiceUsagePrice) -> Usage | Non
         record_count=len(late),
         through_id=max(one.pk for one in late),
     )
+
+
+def _difference(parts: Sequence[Part], agreed: ServiceUsagePrice) -> Fraction:
+    """What the parts change, exact.
+
+    Where units do not all cost the same it is, window by window, the price of the right
+    average less that of the billed one.
+    """
+    pricing = pricing_of(agreed, per=GB_PER_PRICE)
+    if pricing.is_linear:
+        return sum((part.share for part in parts), Fraction()) * exact(agreed.price) / GB_PER_PRICE
+    late: dict[datetime, Fraction] = {}
+    for part in parts:
+        late[part.window.start] = late.get(part.window.start, Fraction()) + part.share
+    billed = _billed_averages(agreed.service_id, list(late))
+    return sum(
+        (
+            amount_of(max(billed.get(start, Fraction()) + share, Fraction()), pricing)
+            - amount_of(billed.get(start, Fraction()), pricing)
+            for start, share in late.items()
+        ),
+        Fraction(),
+    )
+
+
+def _billed_averages(service_id: int, starts: Sequence[datetime]) -> dict[datetime, Fraction]:
+    """The average GB each of these windows was billed with, corrections included."""
+    charges = apps.get_model("invoices", "Charge").objects.filter(
+        service_id=service_id, metric=BILLED_METRIC, starts_at__in=starts
+    )
+    return {start: exact(gb) for start, gb in charges.values_list("starts_at", "quantity")}
 
 
 def mark(charged: Sequence[ChargedUsage], agreed: Mapping[int, ServiceUsagePrice]) -> None:
@@ -125,7 +161,7 @@ def _parts(late: LateSize, service: Service) -> Iterator[Part]:
             return
         if inside := window.overlap(starts_at, ends_at):
             share = difference * inside.microseconds / window.microseconds
-            yield Part(inside, late.billed_bytes, late.size_bytes, share)
+            yield Part(inside, window, late.billed_bytes, late.size_bytes, share)
 
 
 def _description(period: Period) -> str:

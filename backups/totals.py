@@ -9,6 +9,8 @@ from fractions import Fraction
 from django.db.models import Count, Q, Sum
 
 from billing_portal.calc.money import exact, round_money
+from billing_portal.calc.tiers import amount_of
+from billing_portal.products.metering import pricing_of
 from billing_portal.services.models import Service, ServiceUsagePrice
 from provisioning.models import Server
 
@@ -56,7 +58,7 @@ def margin_of(row: Datastore, cost: AccountCost | None, price: ServiceUsagePrice
     return Margin(
         cost=_month(row.size_bytes, cost.price_per_1000gb, cost.currency) if cost else None,
         cost_currency=cost.currency if cost else "",
-        revenue=_month(row.size_bytes, price.price, price.service.currency) if price else None,
+        revenue=_sold(row.size_bytes, price) if price else None,
         currency=price.service.currency if price else "",
     )
 
@@ -112,6 +114,14 @@ def sizes_at(moments: Sequence[datetime]) -> list[Decimal]:
     }
     found = SizeSpan.objects.filter(datastore__missing_at=None).aggregate(**sums)
     return [Decimal(found[f"m{index}"] or 0) / BYTES_PER_GB for index in range(len(moments))]
+
+
+def _sold(size_bytes: int, price: ServiceUsagePrice) -> Decimal:
+    """What the client pays for a month of this size alone."""
+    pricing = pricing_of(price, per=GB_PER_PRICE)
+    return round_money(
+        amount_of(Fraction(size_bytes, BYTES_PER_GB), pricing), price.service.currency
+    )
 
 
 def _month(size_bytes: int, price: Decimal, currency: str) -> Decimal:

@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from billing_portal.calc.money import round_money, round_places
+from billing_portal.calc.money import exact, round_money, round_places
 from billing_portal.calc.periods import Period, local_date
 from billing_portal.calc.proration import (
     Segment,
@@ -25,7 +25,9 @@ from billing_portal.calc.proration import (
     prorate_sizes,
     total_amount,
 )
+from billing_portal.calc.tiers import UnitPricing, amount_of, price_units
 from billing_portal.errors import PortalError
+from billing_portal.products.metering import pricing_of
 from billing_portal.services.models import Service, ServiceUsagePrice
 from provisioning.contract import ChargedUsage, Usage, UsageMoved
 
@@ -74,18 +76,23 @@ def _storage(
         return []
     currency = agreed.service.currency
     average = average_gb(segments, period)
-    amount = round_money(total_amount(segments), currency)
+    pricing = pricing_of(agreed, per=GB_PER_PRICE)
+    exact_amount = total_amount(segments) if pricing.is_linear else amount_of(average, pricing)
+    amount = round_money(exact_amount, currency)
+    evidence = _evidence(segments, spans, period, agreed.price, amount, currency)
+    if not pricing.is_linear:
+        evidence |= _pricing_evidence(average, pricing)
     return [
         Usage(
             metric=METRIC,
             period=period,
             quantity=round_places(average, _PLACES),
             unit="GB",
-            unit_price=agreed.price,
+            unit_price=agreed.price if pricing.is_linear else None,
             amount=amount,
             currency=currency,
             description=_description(period, average),
-            evidence=_evidence(segments, spans, period, agreed.price, amount, currency),
+            evidence=evidence,
             record_count=len(segments),
         )
     ]
@@ -231,7 +238,7 @@ def _evidence(
 
     The amounts of the segments add up to `amount`.
     """
-    amounts = shares([segment.amount for segment in segments], amount, currency)
+    amounts = _shares_of(segments, amount, currency)
     evidence: dict[str, Any] = {
         "segments": [
             {
@@ -252,6 +259,29 @@ def _evidence(
             {"from": gap.start.isoformat(), "to": gap.end.isoformat()} for gap in unseen
         ]
     return evidence
+
+
+def _shares_of(segments: Sequence[Segment], amount: Decimal, currency: str) -> list[Decimal]:
+    """The amount shared out among the segments, by what they would cost at the plain price."""
+    plain = sum((segment.amount for segment in segments), Fraction())
+    if not plain:
+        return [round_money(0, currency)] * len(segments)
+    return shares([s.amount * exact(amount) / plain for s in segments], amount, currency)
+
+
+def _pricing_evidence(average: Fraction, pricing: UnitPricing) -> dict[str, Any]:
+    """What was included, and what each bracket of the rest costs."""
+    return {
+        "included_gb": _plain(exact(pricing.included)),
+        "brackets": [
+            {
+                "gb": _plain(part.units),
+                "price_per_1000gb": _plain(exact(part.price)),
+                "amount": _plain(part.amount),
+            }
+            for part in price_units(average, pricing)
+        ],
+    }
 
 
 def _size_gb(size_gb: int | Decimal) -> int | str:

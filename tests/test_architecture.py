@@ -84,6 +84,7 @@ NOUN_EXTRAS = {
     "taxes/rates": "published rates to start from",
     "taxes/supply": "whose tax is due, and why",
     "taxes/vies": "asking the EU's register of VAT ids",
+    "products/metering": "prices of metered units as rules and as staff write them",
     "invoices/announcing": "telling clients of issued invoices",
     "invoices/amounts": "how amounts and days are written for people",
     "invoices/einvoice": "a document as EN 16931 sees it",

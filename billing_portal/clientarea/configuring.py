@@ -10,13 +10,10 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.conf import settings
-
 from backups.forms import ProductSettings
 from backups.limits import SIZE_STEP_GB
 from backups.models import Datastore
 from backups.settings_forms import SETTING_FORMS, SettingForm, flapping
-from billing_portal.calc.periods import local_date
 from billing_portal.clientarea.offers import meters, monthly_storage
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
@@ -123,10 +120,8 @@ class Configuring:
         return self._datastore.settings if self._datastore else {}
 
     def _month(self, size_gb: int | Decimal) -> Decimal | None:
-        agreed = {usage.metric: usage.price for usage in self.service.usage_prices.all()}
         return monthly_storage(
-            meters(self.service.product, agreed),
+            meters(self.service.product, self.service.usage_prices.all()),
             {"size_gb": size_gb},
             currency=self.service.currency,
-            today=local_date(self._at, settings.SELLER_TIMEZONE),
         )

@@ -1,17 +1,15 @@
 """The catalogue as a client sees it: what is for sale, and at which prices."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
-from billing_portal.calc.money import exact, round_money
-from billing_portal.calc.periods import month_slice
-from billing_portal.calc.proration import SizeChange, prorate_sizes, total_amount
+from billing_portal.calc.money import round_money
+from billing_portal.calc.tiers import Scheme, Tier, UnitPricing, amount_of
+from billing_portal.products.metering import PricedMeter, pricing_of
 from billing_portal.products.models import (
     CYCLE_MONTHS,
     Cycle,
@@ -39,7 +37,20 @@ class Meter:
     """A metered price: `price` buys `metric.per` units, for storage per month."""
 
     metric: Metric
-    price: Decimal
+    pricing: UnitPricing
+
+    @property
+    def price(self) -> Decimal:
+        return self.pricing.price
+
+    @property
+    def brackets(self) -> Sequence[Tier]:
+        """The prices of larger and larger amounts; none if every unit costs the same."""
+        return self.pricing.tiers
+
+    @property
+    def is_by_volume(self) -> bool:
+        return self.pricing.scheme == Scheme.VOLUME
 
     @property
     def is_monthly(self) -> bool:
@@ -105,7 +116,7 @@ def priced_elsewhere(slug: str) -> Product | None:
 
 
 def monthly_storage(
-    meters: Iterable[Meter], spec: Mapping[str, Any], *, currency: str, today: date
+    meters: Iterable[Meter], spec: Mapping[str, Any], *, currency: str
 ) -> Decimal | None:
     """What `spec["size_gb"]` costs if it stands for a month; None without size or meter.
 
@@ -115,13 +126,7 @@ def monthly_storage(
     size_gb = spec.get("size_gb")
     if meter is None or not isinstance(size_gb, int):
         return None
-    month = month_slice(today, 0, timezone=settings.SELLER_TIMEZONE)
-    segments = prorate_sizes(
-        [SizeChange(month.start, size_gb)],
-        period=month,
-        price_per_gb=exact(meter.price) / meter.metric.per,
-    )
-    return round_money(total_amount(segments), currency)
+    return round_money(amount_of(size_gb, meter.pricing), currency)
 
 
 def summary(product: Product, spec: Mapping[str, Any]) -> str:
@@ -135,10 +140,13 @@ def metrics_of(product: Product) -> list[Metric]:
     return list(module.metrics) if module else []
 
 
-def meters(product: Product, prices: Mapping[str, Decimal]) -> list[Meter]:
-    """The product's meters that have a price in `prices`, by name of the metric."""
+def meters(product: Product, prices: Iterable[PricedMeter]) -> list[Meter]:
+    """The product's meters that have a price among `prices`."""
+    rows = {row.metric: row for row in prices}
     return [
-        Meter(metric, prices[metric.key]) for metric in metrics_of(product) if metric.key in prices
+        Meter(metric, pricing_of(rows[metric.key], per=metric.per))
+        for metric in metrics_of(product)
+        if metric.key in rows
     ]
 
 
@@ -159,5 +167,4 @@ def _offers(products: Iterable[Product]) -> Iterator[Offer]:
         # A module may be uninstalled while its products are still listed.
         deliverable = not product.module_key or product.module_key in registry.modules()
         if prices and deliverable:
-            agreed = {usage.metric: usage.price for usage in product.usage_prices.all()}
-            yield Offer(product, prices, meters(product, agreed))
+            yield Offer(product, prices, meters(product, product.usage_prices.all()))

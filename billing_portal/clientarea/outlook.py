@@ -1,6 +1,6 @@
 """What a service costs from here on: when the next invoice comes and what is on it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +10,7 @@ from django.conf import settings
 from billing_portal.calc.periods import Period, local_date, slices_from
 from billing_portal.clientarea.offers import PER_CYCLE, Meter, meters
 from billing_portal.invoices.models import BillingSettings
+from billing_portal.products.metering import PricedMeter
 from billing_portal.products.models import Cycle
 from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
@@ -30,9 +31,9 @@ class Outlook:
 
 
 def outlook(
-    service: Service, agreed: Mapping[str, Decimal], *, rules: BillingSettings, at: datetime
+    service: Service, agreed: Iterable[PricedMeter], *, rules: BillingSettings, at: datetime
 ) -> Outlook:
-    """`agreed` holds the metered prices agreed with the order, by metric."""
+    """`agreed` are the metered prices agreed with the order."""
     agreed_meters = meters(service.product, agreed)
     return Outlook(
         currency=service.currency,

@@ -19,7 +19,8 @@ from backups.models import Datastore
 from backups.queries import SizeStep
 from billing_portal.calc.money import exact, round_money
 from billing_portal.calc.periods import Period
-from billing_portal.calc.proration import SizeChange, in_time_order, prorate_sizes, total_amount
+from billing_portal.calc.proration import SizeChange, average_gb, in_time_order, prorate_sizes
+from billing_portal.calc.tiers import amount_of
 from billing_portal.clientarea import charts, credentials, offers
 from billing_portal.clientarea.credentials import Row
 from billing_portal.clientarea.days import DayOfCalls, calls_by_day
@@ -144,8 +145,8 @@ class _Costs:
 
         None if there is no agreed price or nothing was seen yet.
         """
-        agreed = {usage.metric: usage.price for usage in self.service.usage_prices.all()}
-        meter = next((m for m in offers.meters(self.service.product, agreed) if m.is_monthly), None)
+        agreed = offers.meters(self.service.product, self.service.usage_prices.all())
+        meter = next((one for one in agreed if one.is_monthly), None)
         if meter is None or not self.steps:
             return None
         ordered_at = self.service.created_at
@@ -157,7 +158,10 @@ class _Costs:
             period=self.window,
             price_per_gb=exact(meter.price) / meter.metric.per,
         )
-        return round_money(total_amount(segments), self.service.currency)
+        if not segments:
+            return round_money(0, self.service.currency)
+        average = average_gb(segments, self.window)
+        return round_money(amount_of(average, meter.pricing), self.service.currency)
 
 
 def _pbx(service: Service, placement: Placement | None, at: datetime) -> PbxPanel:

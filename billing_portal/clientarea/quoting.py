@@ -118,7 +118,7 @@ def quote(offer: Offer, terms: Sequence[ItemTerms], preview: OrderPreview, *, to
         parts=first.priced.parts,
         preview=preview,
         meters=offer.meters,
-        usage=monthly_storage(offer.meters, first.spec, currency=currency, today=today),
+        usage=monthly_storage(offer.meters, first.spec, currency=currency),
         bills_calls=offer.bills_calls,
     )
 

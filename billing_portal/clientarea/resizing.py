@@ -12,9 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.conf import settings
 
-from billing_portal.calc.periods import local_date
 from billing_portal.clientarea.offers import meters, monthly_storage, summary
 from billing_portal.clientarea.standing import standing_spec
 from billing_portal.services.models import Service
@@ -131,10 +129,8 @@ class Resize:
         return f"Change to {after} requested. It is done within a minute; this page updates itself."
 
     def _month(self, spec: Mapping[str, Any], at: datetime) -> Decimal | None:
-        agreed = {usage.metric: usage.price for usage in self.service.usage_prices.all()}
         return monthly_storage(
-            meters(self.service.product, agreed),
+            meters(self.service.product, self.service.usage_prices.all()),
             spec,
             currency=self.service.currency,
-            today=local_date(at, settings.SELLER_TIMEZONE),
         )

@@ -118,11 +118,19 @@ def _sizes(charge: Charge, locale: str) -> Explanation:
     average, hours, price = (
         Decimal(evidence[key]) for key in ("average_gb", "hours", "price_per_1000gb")
     )
+    brackets = evidence.get("brackets")
+    terms = (
+        "."
+        if brackets is not None
+        else f", at {format_price(price, charge.currency, locale=locale)} per 1,000 GB for all"
+        " of them."
+    )
     notes = [
         f"Average of {format_quantity(average, places=6, locale=locale)} GB over"
-        f" {format_quantity(hours, places=2, locale=locale)} hours, at"
-        f" {format_price(price, charge.currency, locale=locale)} per 1,000 GB for all of them."
+        f" {format_quantity(hours, places=2, locale=locale)} hours{terms}"
     ]
+    if brackets is not None:
+        notes += _brackets(evidence, charge.currency, locale)
     notes += [
         f"Nobody could look from {_moment(gap['from'], locale)} to {_moment(gap['to'], locale)}."
         for gap in evidence.get("gaps", [])
@@ -139,6 +147,20 @@ def _sizes(charge: Charge, locale: str) -> Explanation:
     ]
     headings = ("From", "To", "Size", "Hours", "Amount")
     return Explanation(tuple(notes), headings, "LLRRR", (48, 48, 26, 24, 24), rows)
+
+
+def _brackets(evidence: Mapping[str, Any], currency: str, locale: str) -> list[str]:
+    """What was included, and a sentence for each price of the rest."""
+    notes = []
+    if included := Decimal(evidence["included_gb"]):
+        shown = format_quantity(included, places=6, locale=locale)
+        notes.append(f"{shown} GB are included and cost nothing.")
+    for bracket in evidence["brackets"]:
+        gb = format_quantity(Decimal(bracket["gb"]), places=6, locale=locale)
+        price = format_price(Decimal(bracket["price_per_1000gb"]), currency, locale=locale)
+        amount = format_price(Decimal(bracket["amount"]), currency, locale=locale)
+        notes.append(f"{gb} GB at {price} per 1,000 GB: {amount}.")
+    return notes
 
 
 def _corrections(charge: Charge, locale: str) -> Explanation:

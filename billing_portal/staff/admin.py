@@ -29,6 +29,8 @@ from billing_portal.invoices.amounts import format_amount, format_price
 from billing_portal.products.forms import check_price
 from billing_portal.products.models import Price, Product, ProductField, UsagePrice
 from billing_portal.services.states import ServiceStatus
+from billing_portal.staff import usage_prices
+from billing_portal.staff.usage_prices import UsagePriceForm
 from billing_portal.taxes.queries import complaint
 from billing_portal.workflows import tax_ids
 from provisioning import registry
@@ -104,8 +106,8 @@ class PriceInline(TabularInline):
 
 class UsagePriceInline(TabularInline):
     model = UsagePrice
-    form = CurrencyForm
-    fields = ("currency", "metric", "price")
+    form = UsagePriceForm
+    fields = ("currency", "metric", "included", "scheme", "price", "brackets")
     extra = 0
     tab = True
     verbose_name_plural = "usage prices"
@@ -222,6 +224,12 @@ class ProductAdmin(SimpleHistoryAdmin, PortalAdmin):
         kwargs["fields"] = None
         form = super().get_form(request, obj, **kwargs)
         return form.for_module(_module_key(request, obj))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        for price in UsagePrice.objects.filter(product=form.instance):
+            for sentence in usage_prices.warnings(price):
+                messages.warning(request, sentence)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         key = _module_key(request, obj)

@@ -66,6 +66,8 @@ def test_a_product_is_added_with_settings_and_prices(staff, group):
         "usage_prices-TOTAL_FORMS": "1",
         "usage_prices-0-currency": "EUR",
         "usage_prices-0-metric": "traffic",
+        "usage_prices-0-scheme": "flat",
+        "usage_prices-0-included": "0",
         "usage_prices-0-price": "0.5",
     }
 
@@ -81,6 +83,44 @@ def test_a_product_is_added_with_settings_and_prices(staff, group):
     ]
     entry = Entry.objects.get()
     assert (entry.action, entry.actor_name) == ("product.added", "Bo Boss")
+
+
+def metered(**changed):
+    fields = {
+        "usage_prices-TOTAL_FORMS": "1",
+        "usage_prices-0-currency": "EUR",
+        "usage_prices-0-metric": "traffic",
+        "usage_prices-0-scheme": "volume",
+        "usage_prices-0-included": "100",
+        "usage_prices-0-price": "0",
+        "usage_prices-0-brackets": "1000: 0.020\n0.015",
+    }
+    return fields | {f"usage_prices-0-{name}": value for name, value in changed.items()}
+
+
+def test_brackets_are_read_from_lines_and_their_cliffs_are_named(staff, group):
+    answer = staff.post(ADD, form(group, **metered()), follow=True)
+
+    (price,) = Product.objects.get().usage_prices.all()
+    assert (price.included, price.scheme) == (Decimal(100), "volume")
+    assert price.tiers == [{"up_to": "1000", "price": "0.020"}, {"price": "0.015"}]
+    shown = answer.content.decode()
+    assert "1,000 units of traffic cost €20.00, one more makes it €15.02." in shown
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"brackets": "1000: 0.02"}, "Exactly the last bracket has no upper end."),
+        ({"brackets": ""}, "At least one bracket is needed."),
+        ({"scheme": "flat"}, "One price for every unit has no brackets."),
+    ],
+)
+def test_brackets_that_make_no_sense_are_refused(staff, group, changed, sentence):
+    refused = staff.post(ADD, form(group, **metered(**changed)))
+
+    assert sentence in refused.content.decode()
+    assert not Product.objects.exists()
 
 
 def test_a_setting_the_module_refuses_is_explained_beside_it(staff, group):

@@ -177,5 +177,4 @@ def service_page(
 
 
 def _outlook(service: Service, rules: BillingSettings, at: Any) -> Outlook:
-    agreed = {usage.metric: usage.price for usage in service.usage_prices.all()}
-    return outlook(service, agreed, rules=rules, at=at)
+    return outlook(service, service.usage_prices.all(), rules=rules, at=at)
