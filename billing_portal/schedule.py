@@ -18,6 +18,11 @@ BEAT_SCHEDULE = {
     },
     # Reminders, suspensions and the rest of each business day not done yet, missed ones first.
     "tick": {"task": "billing_portal.workflows.tasks.tick", "schedule": crontab(minute="*/5")},
+    # Payments asked for whose answer, or whose task, was lost.
+    "sweep-captures": {
+        "task": "billing_portal.workflows.tasks.sweep_captures",
+        "schedule": crontab(),
+    },
     # Mails a lost broker forgot.
     "send-mail": {"task": "billing_portal.mail.tasks.send_queued_mail", "schedule": crontab()},
 }

@@ -1,5 +1,6 @@
 """The mails the portal sends, as shipped.  Staff edit the rows made from them."""
 
+from billing_portal.mail.capture_texts import CAPTURE_TEMPLATES
 from billing_portal.mail.quote_texts import QUOTE_TEMPLATES
 from billing_portal.mail.service_texts import SERVICE_TEMPLATES
 from billing_portal.mail.wording import CLOSING, MailTemplate
@@ -281,5 +282,6 @@ DEFAULT_TEMPLATES: dict[str, MailTemplate] = {
         text=("The daily automation of {{ day }}:\n\n{{ counts }}\n\n{{ failures }}" + CLOSING),
     ),
     **SERVICE_TEMPLATES,
+    **CAPTURE_TEMPLATES,
     **QUOTE_TEMPLATES,
 }

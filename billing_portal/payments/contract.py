@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from billing_portal.errors import PortalError
@@ -97,8 +98,8 @@ class Gateway(Protocol):
     def start(self, request: PaymentRequest) -> Redirect | Instructions:
         """Begin a payment.  Nothing is recorded until the money is reported."""
 
-    def read_event(self, body: Mapping[str, Any]) -> PaymentNotice | ReversalNotice | None:
-        """The payment or reversal an event reports, or None if it reports something else.
+    def read_event(self, body: Mapping[str, Any]) -> "Notice | None":
+        """What an event reports, or None if it is nothing to us.
 
         Raises EventNotUnderstood if the event is malformed.
         """
@@ -137,4 +138,107 @@ class RefundingGateway(Protocol):
 
         Raises RefundDeclined if it never will, GatewayUnavailable if nobody knows whether it
         did: then the same request is made again.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """A client is about to leave a card or mandate; the gateway gives `client_id` back."""
+
+    client_id: int
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNotice:
+    """That a client left a payment method; `reference` is where the gateway keeps it."""
+
+    client_id: int
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftMethod:
+    """What a client left.  `token` opens it and is kept secret; the rest may be shown.
+
+    `expires_on` is the first day it no longer works, None if it has no such day.
+    """
+
+    token: Mapping[str, str]
+    brand: str
+    last_digits: str
+    expires_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRequest:
+    """Take `amount` with a token.  The same `request_key` takes it once."""
+
+    invoice_id: int
+    reference: str
+    amount: Decimal
+    currency: str
+    request_key: str
+
+
+class Verdict(StrEnum):
+    """What a gateway says of a capture.
+
+    Soft: no money now, perhaps another day.  Hard: never again with this method.  Failed:
+    nobody declined, but it could not be done.
+    """
+
+    PAID = "paid"
+    PENDING = "pending"
+    SOFT_DECLINE = "soft_decline"
+    HARD_DECLINE = "hard_decline"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureResult:
+    """The answer to a capture; `token` is the new one, if the gateway gave one.
+
+    `external_id` names the payment, and is needed if it is paid or pending.
+    """
+
+    verdict: Verdict
+    external_id: str = ""
+    message: str = ""
+    token: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureDeclinedNotice:
+    """That a pending capture came to nothing, as read from a gateway's event."""
+
+    external_id: str
+    message: str
+    is_final: bool
+
+
+Notice = PaymentNotice | ReversalNotice | StoredNotice | CaptureDeclinedNotice
+"""What an event may report.  That a pending capture is paid is a `PaymentNotice`."""
+
+
+@runtime_checkable
+class CapturingGateway(Protocol):
+    """A gateway with which clients leave a card or mandate, to be charged by itself."""
+
+    key: ClassVar[str]
+    name: ClassVar[str]
+
+    def store(self, request: StoreRequest) -> Redirect:
+        """Where the client leaves a method.  An event with a `StoredNotice` follows."""
+
+    def left(self, reference: str) -> LeftMethod:
+        """What was left under the reference of a `StoredNotice`.
+
+        Raises EventNotUnderstood if there is no such thing, GatewayUnavailable.
+        """
+
+    def capture(self, token: Mapping[str, str], request: CaptureRequest) -> CaptureResult:
+        """Take money.  The same request again takes nothing more and has the same answer.
+
+        Raises GatewayUnavailable if nobody knows what became of it.
         """

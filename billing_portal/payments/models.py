@@ -271,6 +271,9 @@ class CaptureAttempt(models.Model):
     external_id = models.CharField(max_length=120, blank=True)
     message = models.CharField(max_length=200, blank=True)
     attempted_at = models.DateTimeField()
+    asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the gateway was last asked; empty: not yet."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

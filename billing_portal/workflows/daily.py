@@ -25,6 +25,8 @@ from billing_portal.workflows import (
     addon_orders,
     apply_change,
     cancellations,
+    captures,
+    card_expiry,
     digest,
     dunning,
     ending_overdue,
@@ -52,19 +54,17 @@ class DailyTask:
     noun: str
 
 
-_NOTHING = DailyTask(lambda on: [], lambda unit, on: None, "")
-
 TASKS: Mapping[Task, DailyTask] = {
     Task.RATES: DailyTask(exchange_rates.feeds_to_ask, exchange_rates.ask, "feed"),
     Task.TAX_IDS: DailyTask(tax_ids.clients_to_ask, tax_ids.ask, "client"),
-    Task.CAPTURES: _NOTHING,
+    Task.CAPTURES: DailyTask(captures.invoices_to_capture, captures.capture_due, "invoice"),
     Task.CHANGES: DailyTask(unpaid_changes.changes_to_withdraw, unpaid_changes.withdraw, "change"),
     Task.CANCELLATIONS: DailyTask(
         cancellations.services_to_work_off, cancellations.work_off, "service"
     ),
     Task.TERMS: DailyTask(terms.services_to_end, terms.end, "service"),
     Task.ADDONS: DailyTask(addon_orders.addons_to_end, addon_orders.end_due, "add-on"),
-    Task.CARD_EXPIRY: _NOTHING,
+    Task.CARD_EXPIRY: DailyTask(card_expiry.methods_to_tell, card_expiry.tell, "method"),
     Task.REMINDERS: DailyTask(dunning.invoices_to_remind, dunning.remind, "invoice"),
     Task.UNSUSPENSIONS: DailyTask(
         overdue_services.services_to_unsuspend, overdue_services.unsuspend, "service"

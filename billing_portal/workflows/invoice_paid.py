@@ -9,15 +9,23 @@ from typing import Any
 from django.db import transaction
 
 from billing_portal.accounts.models import User
+from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
 from billing_portal.invoices import settling
 from billing_portal.invoices.models import Invoice
 from billing_portal.payments import actions as payments
-from billing_portal.payments import credit
-from billing_portal.payments.contract import EventNotUnderstood, PaymentNotice, ReversalNotice
+from billing_portal.payments import credit, methods
+from billing_portal.payments.contract import (
+    CaptureDeclinedNotice,
+    CapturingGateway,
+    EventNotUnderstood,
+    Notice,
+    ReversalNotice,
+    StoredNotice,
+)
 from billing_portal.payments.models import PaymentBundle, Transaction, WebhookEvent
 from billing_portal.payments.registry import gateway
-from billing_portal.workflows import reversals, settled
+from billing_portal.workflows import capture_outcomes, reversals, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,8 @@ def apply_webhook(
         _apply(gateway(gateway_key).read_event(event.body), event, at=at)
     except (Invoice.DoesNotExist, PaymentBundle.DoesNotExist):
         payments.close_event(event, at=at, problem="It names an invoice that does not exist.")
+    except Client.DoesNotExist:
+        payments.close_event(event, at=at, problem="It names a client that does not exist.")
     except PortalError as error:
         payments.close_event(event, at=at, problem=str(error))
     except Exception as error:
@@ -126,14 +136,19 @@ def apply_webhook(
     return event
 
 
-def _apply(
-    notice: PaymentNotice | ReversalNotice | None, event: WebhookEvent, *, at: datetime
-) -> None:
-    if notice is None:
-        return
-    if isinstance(notice, ReversalNotice):
-        reversals.reverse_payment(event.gateway, notice.external_id, reason=notice.reason, at=at)
-        return
+def _apply(notice: Notice | None, event: WebhookEvent, *, at: datetime) -> None:
+    match notice:
+        case None:
+            return
+        case ReversalNotice(external_id, reason):
+            reversals.reverse_payment(event.gateway, external_id, reason=reason, at=at)
+            return
+        case CaptureDeclinedNotice():
+            capture_outcomes.apply_decline(event.gateway, notice, at=at)
+            return
+        case StoredNotice():
+            _keep_method(event.gateway, notice, at=at)
+            return
     arrival = Arrival(
         event.gateway, notice.external_id, notice.amount, notice.currency, event.received_at
     )
@@ -143,4 +158,14 @@ def _apply(
     if notice.invoice_id is None:
         raise EventNotUnderstood("The event names neither an invoice nor a bundle.")
     invoice = Invoice.objects.only("client_id").get(pk=notice.invoice_id)
-    record(arrival, invoice.client_id, [invoice.pk], at=at)
+    with transaction.atomic():
+        payment = record(arrival, invoice.client_id, [invoice.pk], at=at)
+        capture_outcomes.note_paid(payment, at=at)
+
+
+def _keep_method(gateway_key: str, notice: StoredNotice, *, at: datetime) -> None:
+    """Fetch what the client left with the gateway; the token never stands in an event."""
+    owner: object = gateway(gateway_key)
+    if not isinstance(owner, CapturingGateway):
+        raise EventNotUnderstood(f"{gateway_key} stores no payment methods.")
+    methods.keep(notice.client_id, gateway_key, owner.left(notice.reference), at=at)

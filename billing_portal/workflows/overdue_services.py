@@ -19,6 +19,7 @@ from billing_portal.calc.periods import local_date
 from billing_portal.errors import PortalError
 from billing_portal.invoices.models import Invoice, InvoiceLine
 from billing_portal.invoices.states import OWED, PAYABLE
+from billing_portal.payments.models import CaptureAttempt
 from billing_portal.products.models import Cycle
 from billing_portal.services.addons import BILLABLE
 from billing_portal.services.models import Service
@@ -150,7 +151,8 @@ def _limit(on: BusinessDay) -> date:
 def _overdue_lines(limit: date) -> QuerySet[InvoiceLine]:
     """Lines of invoices to pay for which their service was not suspended yet.
 
-    A payment under way holds suspensions; collections do not.
+    A payment under way, pending at a bank or just being taken, holds suspensions;
+    collections do not.
     """
     done = TaskItem.objects.filter(
         run__task=Task.SUSPENSIONS,
@@ -158,9 +160,13 @@ def _overdue_lines(limit: date) -> QuerySet[InvoiceLine]:
         service=OuterRef("service"),
         invoice=OuterRef("invoice"),
     )
+    asked = CaptureAttempt.objects.filter(
+        outcome=CaptureAttempt.Outcome.UNDER_WAY, invoice=OuterRef("invoice")
+    )
     return InvoiceLine.objects.filter(
         SUSPENDING,
         ~Exists(done),
+        ~Exists(asked),
         invoice__status__in=PAYABLE,
         invoice__due_date__lte=limit,
     )

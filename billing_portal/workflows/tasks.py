@@ -7,7 +7,7 @@ from billing_portal.calc.periods import local_date
 from billing_portal.clock.reading import now
 from billing_portal.invoices import announcing
 from billing_portal.workflows import bill_run as billing
-from billing_portal.workflows import daily, exchange_rates
+from billing_portal.workflows import captures, daily, exchange_rates
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -46,3 +46,15 @@ def run_today() -> None:
     """Do today's daily work now, again if it was done."""
     at = now()
     daily.run_day(local_date(at, settings.SELLER_TIMEZONE), at)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def capture(*, attempt_id: int) -> None:
+    """Take one payment.  Harmless if delivered twice: the gateway knows its key."""
+    captures.carry_out(attempt_id, at=now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def sweep_captures() -> None:
+    """Take the payments that a lost task or a lost answer left under way."""
+    captures.carry_out_waiting(at=now())

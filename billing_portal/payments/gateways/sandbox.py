@@ -1,4 +1,8 @@
-"""A gateway for demos and tests: a page with "Pay" and "Decline" instead of a bank."""
+"""A gateway for demos and tests: a page with "Pay" and "Decline" instead of a bank.
+
+It keeps no books.  What it answers follows from the request alone, so a request repeated
+has the same answer and the same payment id, as with a gateway that remembers.
+"""
 
 import json
 from collections.abc import Mapping
@@ -10,16 +14,24 @@ from django.conf import settings
 
 from billing_portal.payments import signatures
 from billing_portal.payments.contract import (
+    CaptureDeclinedNotice,
+    CaptureRequest,
+    CaptureResult,
     Delivery,
     EventNotUnderstood,
+    LeftMethod,
     NotGenuine,
+    Notice,
     PaymentNotice,
     PaymentRequest,
     Redirect,
     RefundDeclined,
     RefundRequest,
     ReversalNotice,
+    StoredNotice,
+    StoreRequest,
 )
+from billing_portal.payments.gateways import sandbox_cards
 
 
 class TestGateway:
@@ -27,6 +39,8 @@ class TestGateway:
 
     - "paid" or "declined": "invoice_id" or "bundle_id", "payment_id", "amount", "currency"
     - "reversed": "payment_id", "reason"
+    - "stored": "client_id", "reference"
+    - "capture_declined": "payment_id", "message", "final" (a boolean)
 
     Payments whose id begins with "norefund" are never sent back.
     """
@@ -40,7 +54,7 @@ class TestGateway:
             return Redirect(f"/pay/test/together/{request.bundle_id}/")
         return Redirect(f"/pay/test/{request.invoice_id}/")
 
-    def read_event(self, body: Mapping[str, Any]) -> PaymentNotice | ReversalNotice | None:
+    def read_event(self, body: Mapping[str, Any]) -> Notice | None:
         kind = body.get("type")
         if kind == "declined":
             return None
@@ -49,6 +63,12 @@ class TestGateway:
                 return _payment(body)
             if kind == "reversed":
                 return ReversalNotice(str(body["payment_id"]), str(body["reason"]))
+            if kind == "stored":
+                return StoredNotice(int(body["client_id"]), str(body["reference"]))
+            if kind == "capture_declined":
+                return CaptureDeclinedNotice(
+                    str(body["payment_id"]), str(body["message"]), body["final"] is True
+                )
         except (KeyError, TypeError, ValueError, InvalidOperation) as error:
             raise EventNotUnderstood(f"The event lacks or garbles a field: {error}") from error
         raise EventNotUnderstood(f"Unknown event type {kind!r}.")
@@ -65,6 +85,15 @@ class TestGateway:
         if not isinstance(event_id, str) or not 0 < len(event_id) <= 120:
             raise NotGenuine("The event's id is a text of 1 to 120 characters.")
         return Delivery(event_id, body)
+
+    def store(self, request: StoreRequest) -> Redirect:
+        return Redirect("/payment-methods/test/")
+
+    def left(self, reference: str) -> LeftMethod:
+        return sandbox_cards.left(reference)
+
+    def capture(self, token: Mapping[str, str], request: CaptureRequest) -> CaptureResult:
+        return sandbox_cards.capture(token, request)
 
     def refund(self, request: RefundRequest) -> str:
         if request.external_id.startswith("norefund"):
