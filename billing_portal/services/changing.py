@@ -10,7 +10,13 @@ from django.db import transaction
 
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
+from billing_portal.errors import PortalError
 from billing_portal.services.models import Service, ServiceUsagePrice
+from billing_portal.services.states import ENDED
+
+
+class CapRefused(PortalError):
+    """The usage of the service cannot have that cap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +97,47 @@ def set_usage_prices(service_id: int, prices: Iterable[Mapping[str, Any]]) -> No
     )
 
 
+def set_usage_cap(
+    service_id: int, *, cap: Decimal | None, at: datetime, actor: User | None
+) -> Service:
+    """Say what the usage of a service may cost per month at most; None takes the cap away.
+
+    Raises CapRefused for a cap of nothing and for a service that has ended.
+    """
+    with transaction.atomic():
+        service = Service.objects.select_for_update(no_key=True).get(pk=service_id)
+        before = service.usage_cap
+        if before == cap:
+            return service
+        if service.status in ENDED:
+            raise CapRefused(f"{service} has ended already.")
+        if cap is not None and cap <= 0:
+            raise CapRefused("A cap is more than nothing. Leave it empty for none.")
+        service.usage_cap = cap
+        service.save(update_fields=["usage_cap"])
+        said = f"capped at {cap} {service.currency} a month" if cap else "no longer capped"
+        audit.record(
+            "service.usage_cap_changed",
+            service,
+            summary=f"The usage of {service} is {said}",
+            at=at,
+            actor=actor,
+            client_id=service.client_id,
+            details={"before": _text(before), "after": _text(cap)},
+        )
+        return service
+
+
 def take_back_billing(service_id: int, *, until: date) -> None:
     """Note that a service is invoiced only up to a day before what was noted.
 
     The lines of the periods after it must have been taken back.
     """
     Service.objects.filter(pk=service_id, billed_until__gt=until).update(billed_until=until)
+
+
+def _text(amount: Decimal | None) -> str:
+    return "" if amount is None else str(amount)
 
 
 def _plain(value: Any) -> Any:
