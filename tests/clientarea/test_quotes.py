@@ -132,7 +132,7 @@ def test_a_prospect_accepts_by_the_link_and_becomes_a_client():
     assert Quote.objects.get().stage == "accepted" and not Invoice.objects.exists()
     for known in ("pat@example.org", "Pat", "Lee Ltd"):
         assert f'value="{known}"' in text(answer)
-    stranger.post(
+    asked = stranger.post(
         answer.redirect_chain[-1][0],
         PROSPECT
         | {
@@ -144,9 +144,31 @@ def test_a_prospect_accepts_by_the_link_and_becomes_a_client():
         },
         follow=True,
     )
+    assert "50 % of it are invoiced to Lee Ltd at once." in text(asked)
+    stranger.post(f"{page}join/")
     quote.refresh_from_db()
     assert quote.client == Client.objects.get(email="pat@example.org")
     assert Invoice.objects.get().total == Decimal(450)
+
+
+def test_a_link_somebody_sent_puts_no_quote_and_no_invoice_into_an_account(client, browser):
+    quote = offered(deposit_percent=Decimal(50))
+    page = f"/quotes/key/{quote.access_key}/"
+    Browser().post(f"{page}accept/", {"agreed": "1"})
+
+    assert browser.get(f"{page}join/").status_code == 200
+    quote.refresh_from_db()
+    assert (quote.client, Invoice.objects.exists()) == (None, False)
+
+
+def test_the_pdf_of_a_clients_quote_takes_the_log_in_too(client):
+    quote = offered(client)
+    stranger = Browser()
+
+    answer = stranger.get(f"/quotes/key/{quote.access_key}/pdf/")
+
+    assert answer["Location"] == f"/quotes/{quote.pk}/pdf/"
+    assert "/accounts/login/" in stranger.get(answer["Location"])["Location"]
 
 
 def test_a_prospect_declines_by_the_link():

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from billing_portal.calc.periods import local_date
 from billing_portal.clientarea import printing
@@ -113,7 +113,10 @@ def by_key(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_GET
 def pdf_by_key(request: HttpRequest, key: str) -> HttpResponse:
-    return _pdf(_by_key(key))
+    quote = _by_key(key)
+    if quote.client_id:
+        return redirect("clientarea:quote_pdf", pk=quote.pk)
+    return _pdf(quote)
 
 
 @require_POST
@@ -143,18 +146,25 @@ def decline_by_key(request: HttpRequest, key: str) -> HttpResponse:
     return redirect("clientarea:quote_key", key=key)
 
 
+@require_http_methods(["GET", "POST"])
 @for_client(Permission.ORDERS)
 def join(request: ClientRequest, key: str) -> HttpResponse:
-    """Whoever accepted by the link is a client now: the quote is put into their account."""
+    """Whoever accepted by the link is a client now: asks, then puts the quote into the account.
+
+    It may bring an invoice, so a link alone, which anybody can send, does not do it.
+    """
     quote = _by_key(key)
-    if quote.client_id is None:
-        try:
-            flow.join(quote.pk, request.acting_client, at=now(), actor=request.user)
-        except PortalError as error:
-            messages.error(request, str(error))
-            return redirect("clientarea:quote_key", key=key)
-        request.session.pop(PROSPECT_KEY, None)
-        messages.success(request, f"Quote {quote} is in your account now.")
+    if quote.client_id:
+        return redirect("clientarea:quote", pk=quote.pk)
+    if request.method == "GET":
+        return render(request, "clientarea/quote_join.html", {"quote": quote, "key": key})
+    try:
+        flow.join(quote.pk, request.acting_client, at=now(), actor=request.user)
+    except PortalError as error:
+        messages.error(request, str(error))
+        return redirect("clientarea:quote_key", key=key)
+    request.session.pop(PROSPECT_KEY, None)
+    messages.success(request, f"Quote {quote} is in your account now.")
     return redirect("clientarea:quote", pk=quote.pk)
 
 
