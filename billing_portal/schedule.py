@@ -11,6 +11,11 @@ BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "provisioning.tasks.sweep", "schedule": crontab()},
     # Periods that closed since the last look, shortly after each hour.
     "bill-run": {"task": "billing_portal.workflows.tasks.bill_run", "schedule": crontab(minute=10)},
+    # How much of what is included, and of their caps, clients have used: after sizes and calls.
+    "usage-alerts": {
+        "task": "billing_portal.workflows.tasks.tell_usage",
+        "schedule": crontab(minute=20),
+    },
     # Mails of invoices that were issued and not told of.
     "announce-invoices": {
         "task": "billing_portal.workflows.tasks.announce_invoices",

@@ -103,4 +103,30 @@ SERVICE_TEMPLATES: dict[str, MailTemplate] = {
             "service now:" + CLOSING
         ),
     ),
+    "usage_alert": MailTemplate(
+        description="When half, 80 % or all of what is included, or of a cap, is used.",
+        category="services",
+        subject="{{ service }}: {{ percent }} % of {{ limit }}",
+        text=(
+            "Hello {{ client }},\n\n{{ service }} has used {{ used }} of {{ limit }}: "
+            "{{ percent }} %.{% if stands %} That is the average of the whole month, if the size "
+            "stays as it is.{% endif %}\n\nThe usage of this month costs {{ so_far }} so far and "
+            "will probably come to {{ expected }}. The month has {{ days_left }} "
+            "day{{ days_left|pluralize }} left."
+            "{% if is_cap %} Your cap warns you and keeps you from making the service larger; it "
+            "does not switch anything off.{% elif is_spent %} What is used beyond it is on your "
+            "next invoice.{% endif %}{% if cheaper %}\n\n{{ cheaper }} You can change to it on "
+            "the page of the service.{% endif %}\n\nYou see it from hour to hour here:" + CLOSING
+        ),
+    ),
+    "usage_cap_staff": MailTemplate(
+        description="To staff: the usage of a service has reached its cap.",
+        category="staff",
+        subject="{{ service }} of {{ client }} has reached its cap of {{ cap }}",
+        text=(
+            "The usage of {{ service }} of {{ client }} comes to {{ cost }} this month. Its cap is "
+            "{{ cap }}, and the month has {{ days_left }} day{{ days_left|pluralize }} left.\n\n"
+            "The client was told. Nothing is switched off:" + CLOSING
+        ),
+    ),
 }

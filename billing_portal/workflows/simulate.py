@@ -21,7 +21,7 @@ from billing_portal.invoices.amounts import format_amount, seller_time
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
-from billing_portal.workflows import bill_run, daily, invoice_paid
+from billing_portal.workflows import bill_run, daily, invoice_paid, usage_alerts
 from billing_portal.workflows.sandbox_life import SandboxLife
 from pbx import calls
 from provisioning import runner
@@ -65,6 +65,8 @@ class Simulation:
             self.life.set_pbx_clocks(at)
             self._import_calls(at)
             self._bill(at)
+            for warning in usage_alerts.tell_all(at):
+                self.tell(at, f"told of use: {warning}")
         if seller_time(at).hour == self.daily_hour:
             self._do_the_days_work(at)
         if at.hour == PAYING_HOUR:

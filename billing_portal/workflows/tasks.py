@@ -7,7 +7,7 @@ from billing_portal.calc.periods import local_date
 from billing_portal.clock.reading import now
 from billing_portal.invoices import announcing
 from billing_portal.workflows import bill_run as billing
-from billing_portal.workflows import captures, daily, exchange_rates
+from billing_portal.workflows import captures, daily, exchange_rates, usage_alerts
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -27,6 +27,12 @@ def bill_clients(*, client_ids: list[int]) -> None:
 def announce_invoices() -> None:
     """Tell clients of invoices that were issued by a run that died before it told them."""
     announcing.announce_waiting(at=now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def tell_usage() -> None:
+    """Warn clients who used much of what is included, or of their cap.  Each step once."""
+    usage_alerts.tell_all(now())
 
 
 @shared_task(acks_late=True, ignore_result=True)
