@@ -32,6 +32,8 @@ SECTIONS = {
     "new_contact": "contacts",
     "team": "team",
     "payments": "payments",
+    "methods": "methods",
+    "remove_method": "methods",
     "quotes": "quotes",
     "quote": "quotes",
     "mails": "mails",

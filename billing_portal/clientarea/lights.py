@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing_portal.invoices.models import Invoice, InvoiceStatus
+from billing_portal.payments.models import StoredMethod
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
 from provisioning.models import Job
@@ -72,3 +73,18 @@ def invoice_light(invoice: Invoice, today: date) -> Light:
     if invoice.due_date < today:
         return Light("failed", "Overdue")
     return Light("info", "Partly paid" if invoice.paid_amount else "Unpaid")
+
+
+METHOD_LIGHTS = {
+    StoredMethod.Status.EXPIRED: Light("ended", "Expired"),
+    StoredMethod.Status.REFUSED: Light("failed", "Refused by the bank"),
+    StoredMethod.Status.REMOVED: Light("ended", "Removed"),
+}
+
+
+def method_light(method: StoredMethod, today: date) -> Light:
+    """A payment method's state; one whose last day is over has expired, noted or not."""
+    if method.expires_on and method.expires_on <= today:
+        return METHOD_LIGHTS[StoredMethod.Status.EXPIRED]
+    known = METHOD_LIGHTS.get(StoredMethod.Status(method.status))
+    return known or (Light("active", "Default") if method.is_default else Light("info", "Usable"))

@@ -6,7 +6,14 @@ from typing import Any
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Round
 
-from billing_portal.payments.models import Allocation, CreditEntry, PaymentSettings, Transaction
+from billing_portal.payments.models import (
+    Allocation,
+    CaptureAttempt,
+    CreditEntry,
+    PaymentSettings,
+    StoredMethod,
+    Transaction,
+)
 
 CAME_IN = (CreditEntry.Kind.OVERPAYMENT, CreditEntry.Kind.DEPOSIT)
 """Credit that is what a payment brought beyond its invoices."""
@@ -57,6 +64,20 @@ def credit_of(client_id: int) -> QuerySet[CreditEntry]:
         .select_related("invoice", "transaction", "credit_note")
         .order_by("-pk")
     )
+
+
+def methods_of(client_id: int) -> QuerySet[StoredMethod]:
+    """The cards and mandates a client left and did not remove, the default first."""
+    removed = StoredMethod.Status.REMOVED
+    return StoredMethod.objects.filter(client_id=client_id).exclude(status=removed)
+
+
+def pending_capture(invoice_id: int, *, gateway: str) -> CaptureAttempt | None:
+    """The try of an invoice whose answer a bank still owes us."""
+    pending = CaptureAttempt.Outcome.PENDING
+    return CaptureAttempt.objects.filter(
+        invoice_id=invoice_id, outcome=pending, method__gateway=gateway
+    ).first()
 
 
 def _sum_of(rows: QuerySet[Any]) -> Subquery:

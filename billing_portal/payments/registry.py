@@ -6,7 +6,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from billing_portal.errors import PortalError
-from billing_portal.payments.contract import Gateway
+from billing_portal.payments.contract import CapturingGateway, Gateway
 
 
 class UnknownGateway(PortalError):
@@ -16,6 +16,12 @@ class UnknownGateway(PortalError):
 @cache
 def gateways() -> tuple[Gateway, ...]:
     return tuple(import_string(path)() for path in settings.PAYMENT_GATEWAYS)
+
+
+def capturing_gateways() -> list[CapturingGateway]:
+    """Those with which clients can leave a card or mandate."""
+    offered: tuple[object, ...] = gateways()
+    return [one for one in offered if isinstance(one, CapturingGateway)]
 
 
 def gateway(key: str) -> Gateway:

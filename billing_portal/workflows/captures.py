@@ -234,8 +234,8 @@ def _is_takeable(invoice: Invoice) -> bool:
 
 
 def _capturing(method: StoredMethod) -> CapturingGateway | None:
-    found: list[object] = [one for one in registry.gateways() if one.key == method.gateway]
-    return next((one for one in found if isinstance(one, CapturingGateway)), None)
+    offered = registry.capturing_gateways()
+    return next((one for one in offered if one.key == method.gateway), None)
 
 
 def _ask_after_commit(attempt: CaptureAttempt) -> None:

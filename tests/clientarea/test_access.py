@@ -13,7 +13,7 @@ from billing_portal.clientarea import urls
 from billing_portal.clients.models import ClientStatus, Permission
 from billing_portal.quotes import actions as quotes
 from billing_portal.quotes.actions import Offer, OfferLine
-from billing_portal.workflows import bundles
+from billing_portal.workflows import bundles, captures
 from billing_portal.workflows.quotes import deliver
 from tests.factories import (
     make_addon,
@@ -25,6 +25,7 @@ from tests.factories import (
     make_user,
 )
 from tests.invoices.documents import credit_note
+from tests.workflows.capturing import store
 
 from .conftest import NOW, Household, browser_of
 
@@ -105,6 +106,20 @@ def addon(household):
     return make_service_addon(household.backup, offered).pk
 
 
+def method(household):
+    return store(household.client).pk
+
+
+def awaited(household):
+    """The invoice, for which a bank still owes an answer."""
+    left = store(household.client, "pending")
+    attempt = captures.capture_now(
+        household.invoice.pk, left.pk, request_key="k", at=NOW, actor=None
+    )
+    captures.carry_out(attempt.pk, at=NOW)
+    return household.invoice.pk
+
+
 PAGES = [
     Page("services", P.PRODUCTS),
     Page("service", P.PRODUCTS, backup),
@@ -142,6 +157,16 @@ PAGES = [
     Page("credit", P.INVOICES),
     Page("credit", P.INVOICES, is_post=True),
     Page("payments", P.INVOICES),
+    Page("methods", P.INVOICES),
+    Page("add_method", P.INVOICES, is_post=True),
+    Page("test_method", P.INVOICES),
+    Page("test_method", P.INVOICES, is_post=True),
+    Page("default_method", P.INVOICES, method, is_post=True),
+    Page("remove_method", P.INVOICES, method),
+    Page("remove_method", P.INVOICES, method, is_post=True),
+    Page("take", P.INVOICES, invoice, is_post=True),
+    Page("test_answer", P.INVOICES, awaited),
+    Page("test_answer", P.INVOICES, awaited, is_post=True),
     Page("quotes", P.ORDERS),
     Page("quote", P.ORDERS, quote),
     Page("quote_pdf", P.ORDERS, quote),

@@ -15,15 +15,18 @@ from billing_portal.calc.periods import local_date
 from billing_portal.clientarea import lights, printing
 from billing_portal.clientarea.access import ClientRequest, for_client, for_row
 from billing_portal.clientarea.forms import PayForm, new_key
+from billing_portal.clientarea.views.paying import TEST_GATEWAY
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
 from billing_portal.invoices import evidence, queries
 from billing_portal.invoices.einvoice_files import why_no_xrechnung
 from billing_portal.invoices.evidence import Explanation
-from billing_portal.invoices.models import Invoice, InvoiceLine
+from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
 from billing_portal.invoices.tax_words import tax_rows
+from billing_portal.payments import captures, registry
 from billing_portal.payments import queries as payments
-from billing_portal.payments import registry
+from billing_portal.payments.methods import is_usable
+from billing_portal.payments.models import StoredMethod
 
 PER_PAGE = 25
 
@@ -62,6 +65,7 @@ def _invoices() -> QuerySet[Invoice]:
 def invoice(request: ClientRequest, invoice: Invoice) -> HttpResponse:
     """The invoice, each usage line with what it follows from, and how to pay it."""
     lines = list(queries.lines_of(invoice))
+    under_way = captures.open_of(invoice.pk).filter(outcome=captures.Outcome.UNDER_WAY).first()
     context = {
         "invoice": invoice,
         "light": lights.invoice_light(invoice, _today()),
@@ -72,7 +76,11 @@ def invoice(request: ClientRequest, invoice: Invoice) -> HttpResponse:
         "allocations": payments.allocations_of(invoice.pk),
         "gateway_names": gateway_names(),
         "credit_key": new_key(),
-        "can_pay": invoice.is_payable,
+        "can_pay": invoice.is_payable and not under_way,
+        "under_way": under_way,
+        "methods": _methods(invoice),
+        "stores": registry.capturing_gateways(),
+        "awaits_test": payments.pending_capture(invoice.pk, gateway=TEST_GATEWAY),
         "pay_form": PayForm(),
         "gateways": registry.gateways(),
     }
@@ -97,6 +105,15 @@ def _printed(line: InvoiceLine, currency: str) -> PrintedLine:
         explanation=evidence.explain(line.charge, locale=locale) if line.charge else None,
         has_calls=line.charge is not None and "destinations" in line.charge.evidence,
     )
+
+
+def _methods(invoice: Invoice) -> list[StoredMethod]:
+    """From which of the client's methods it could be paid at once, the default first."""
+    if invoice.status != InvoiceStatus.UNPAID:
+        return []
+    offered = {gateway.key for gateway in registry.capturing_gateways()}
+    own, today = payments.methods_of(invoice.client_id), _today()
+    return [one for one in own if one.gateway in offered and is_usable(one, today)]
 
 
 def with_lights(rows: Iterable[Invoice]) -> list[tuple[Invoice, lights.Light]]:
