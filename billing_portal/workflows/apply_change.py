@@ -1,26 +1,26 @@
-"""Carrying out a change of a service once nothing is owed for it.
+"""Carrying out changes of services, and what gives money back.
 
-What costs something is the client's at once, and the vendor follows.  What gives money
-back happens at the vendor first: the credit comes when the smaller thing stands.
+What gives money back happens at the vendor first: the credit comes when the smaller thing
+stands, as a credit note over what had billed the unused days.
+
+Order of locks: client, invoice, service.
 """
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from billing_portal.calc.periods import local_date
 from billing_portal.calc.pricing import ChosenOption
-from billing_portal.clients.notices import notify
 from billing_portal.errors import PortalError
-from billing_portal.invoices import actions as invoices
-from billing_portal.invoices.amounts import format_amount
-from billing_portal.invoices.models import Invoice, UsageWindow
-from billing_portal.mail import actions as mail
+from billing_portal.invoices import crediting
+from billing_portal.invoices.models import UsageWindow
 from billing_portal.orders import changes
 from billing_portal.orders.models import ServiceChange
 from billing_portal.payments import credit
@@ -29,41 +29,25 @@ from billing_portal.products.models import Product
 from billing_portal.services import changing
 from billing_portal.services.changing import ServiceTerms, terms_of
 from billing_portal.services.models import Service
-from billing_portal.services.states import ENDED
+from billing_portal.workflows import change_steps, credit_notes, unused_periods
 from billing_portal.workflows.change_offer import restated
 from billing_portal.workflows.change_terms import NewTerms
-from provisioning import actions as provisioning
-from provisioning import registry
-from provisioning.models import Job
+from billing_portal.workflows.unused_periods import GiveBack
 
 logger = logging.getLogger(__name__)
 
 Status = changes.Status
 
 
-def invoice_settled(invoice: Invoice, *, at: datetime) -> None:
-    """If the invoice asks for the money of a change, begin it.
-
-    In the caller's transaction, which holds the locks of client and invoice.
-    """
-    change = _change(ServiceChange.objects.filter(invoice=invoice, status=Status.PENDING))
-    if change is None:
-        return
-    Service.objects.select_for_update(no_key=True).get(pk=change.service_id)
-    service = change.service
-    if service.status in ENDED or terms_of(service).as_json() != change.before["terms"]:
-        _return_money(change, invoice, at=at)
-    else:
-        begin(change, at=at)
-
-
 def begin(change: ServiceChange, *, at: datetime) -> None:
-    """Carry a change out, as far as that goes now; the service is locked."""
-    if change.status == Status.PENDING:
-        changes.begin(change, at=at)
-    if not gives_back(change):
-        _set_terms(change, ServiceTerms.read(change.after["terms"]), at=at)
-    _go_on(change, at=at)
+    """Carry a change out that waits for no money, as far as that goes now.
+
+    The caller holds the locks of client and service, and `unused_periods.lock` of it.
+    """
+    if gives_back(change):
+        _go_on_giving(change, at=at)
+    else:
+        change_steps.begin_paid(change, at=at)
 
 
 def go_on_all(at: datetime) -> None:
@@ -79,11 +63,18 @@ def go_on(change_id: int, *, at: datetime) -> None:
     with transaction.atomic():
         client_id = ServiceChange.objects.values_list("service__client_id", flat=True)
         credit.locked_client(client_id.get(pk=change_id))
-        change = _change(ServiceChange.objects.filter(pk=change_id, status=Status.APPLYING))
+        change = change_steps.find(
+            ServiceChange.objects.filter(pk=change_id, status=Status.APPLYING)
+        )
         if change is None:
             return
+        if gives_back(change):
+            unused_periods.lock(change.service_id, since=_asked_on(change))
         Service.objects.select_for_update(no_key=True).get(pk=change.service_id)
-        _go_on(change, at=at)
+        if gives_back(change):
+            _go_on_giving(change, at=at)
+        elif change_steps.vendor_is_done(change, at=at):
+            change_steps.finish(change, at=at)
 
 
 def take_usage_prices(change_id: int, *, at: datetime) -> None:
@@ -92,7 +83,7 @@ def take_usage_prices(change_id: int, *, at: datetime) -> None:
     The month in which it changed is billed as agreed before; a later change outdoes it.
     """
     with transaction.atomic():
-        change = _change(ServiceChange.objects.filter(pk=change_id))
+        change = change_steps.find(ServiceChange.objects.filter(pk=change_id))
         assert change is not None and change.closed_at is not None  # it is applied
         service = change.service
         closed = UsageWindow.objects.filter(service=service, ends_at__gt=change.closed_at)
@@ -111,75 +102,32 @@ def gives_back(change: ServiceChange) -> bool:
     return Decimal(change.after["total"]) < 0
 
 
-def job_key(change: ServiceChange) -> str:
-    """Under which key the vendor is asked for it."""
-    return f"change:{change.pk}"
-
-
-def summary(service: Service) -> str:
-    """Product and what it delivers: "Backup S, 500 GB"."""
-    key = service.product.module_key
-    said = registry.module_class(key).summarise(service.spec) if key and service.spec else ""
-    return f"{service.product.name}, {said}" if said else service.product.name
-
-
-def _go_on(change: ServiceChange, *, at: datetime) -> None:
-    if not _vendor_is_done(change, at=at):
+def _go_on_giving(change: ServiceChange, *, at: datetime) -> None:
+    if not change_steps.vendor_is_done(change, at=at):
         return
-    if gives_back(change):
-        terms, amount = _settled_now(change)
-        _set_terms(change, terms, at=at)
-        if amount:
-            _credit(change, amount, at=at)
-    changes.close(change, Status.APPLIED, at=at)
-    if change.after["usage_prices"]:
-        _plan_usage_prices(change)
-    _tell(change, at=at)
+    terms, given = _settled_now(change)
+    change_steps.set_terms(change, terms, at=at)
+    _give_back(change, given, at=at)
+    change_steps.finish(change, at=at, given=given.total)
 
 
-def _vendor_is_done(change: ServiceChange, *, at: datetime) -> bool:
-    """Whether the remote object is what it should become; asks for it once."""
-    wished = change.after["spec"]
-    if wished == change.before["spec"]:
-        return True
-    job = Job.objects.filter(request_key=job_key(change)).first()
-    if job is None:
-        job = _ask_vendor(change, at=at)
-    if job and job.status == Job.Status.FAILED:
-        changes.note_problem(change, job.last_error)  # staff were told of the job
-    return job is not None and job.status in (Job.Status.DONE, Job.Status.RESOLVED)
-
-
-def _ask_vendor(change: ServiceChange, *, at: datetime) -> Job | None:
-    product = Product.objects.get(pk=change.after["terms"]["product_id"])
-    actor = change.requested_by
-    try:
-        with transaction.atomic():
-            return provisioning.request_resize(
-                change.service_id,
-                spec=change.after["spec"],
-                request_key=job_key(change),
-                at=at,
-                requested_by=actor.get_full_name() if actor else "",
-                product_settings=product.module_settings,
-            )
-    except PortalError as error:
-        _alert(change, str(error), at=at)
-        return None
-
-
-def _settled_now(change: ServiceChange) -> tuple[ServiceTerms, Decimal]:
+def _settled_now(change: ServiceChange) -> tuple[ServiceTerms, GiveBack]:
     """The terms of a change that gives back, and what it gives, as invoiced by now.
 
     A renewal at the old price may have come before the vendor was done: its days count too.
     """
     terms = ServiceTerms.read(change.after["terms"])
+    on = _asked_on(change)
     if terms_of(change.service).as_json() == change.before["terms"]:
-        return terms, -Decimal(change.after["total"])
-    asked_on = local_date(change.requested_at, settings.SELLER_TIMEZONE)
-    found = restated(change.service, _as_wished(change, terms), on=asked_on, at=change.requested_at)
+        net = Decimal(change.after["gives_net"])
+        return terms, unused_periods.give_back(change.service, net, since=on)
+    found = restated(change.service, _as_wished(change, terms), on=on, at=change.requested_at)
     changes.reprice(change, found.price.payable)
-    return found.terms(), max(-found.total, Decimal(0))
+    return found.terms(), found.given or unused_periods.NOTHING
+
+
+def _asked_on(change: ServiceChange) -> date:
+    return local_date(change.requested_at, settings.SELLER_TIMEZONE)
 
 
 def _as_wished(change: ServiceChange, terms: ServiceTerms) -> NewTerms:
@@ -195,91 +143,30 @@ def _as_wished(change: ServiceChange, terms: ServiceTerms) -> NewTerms:
     )
 
 
-def _set_terms(change: ServiceChange, terms: ServiceTerms, *, at: datetime) -> None:
-    actor = change.requested_by
-    if change.after["restarts"]:
-        # What was paid in advance of the new first day was credited, and may be billed anew.
-        invoices.release_periods(change.service_id, starting=terms.anchor_date)
-    changing.set_terms(change.service_id, terms, at=at, actor=actor)
-    change.service.refresh_from_db()
+def _give_back(change: ServiceChange, given: GiveBack, *, at: datetime) -> None:
+    for part in given.parts:
+        credit_notes.credit_invoice(
+            part.invoice.pk,
+            partial(crediting.correct_lines, amounts=part.amounts),
+            reason=f"unused part of {change.before['summary']}",
+            request_key=f"change:{change.pk}:{part.invoice.pk}",
+            at=at,
+            actor=change.requested_by,
+        )
+    if given.without_tax:
+        _move_credit(change, given.without_tax, at=at)
 
 
-def _credit(change: ServiceChange, amount: Decimal, *, at: datetime) -> None:
-    _move_credit(change, Kind.DOWNGRADE, amount, f"Unused part of {change.before['summary']}", at)
-
-
-def _return_money(change: ServiceChange, invoice: Invoice, *, at: datetime) -> None:
-    """The service was renewed or ended before the money came: it becomes credit."""
-    problem = "Paid after the service was renewed, changed or ended; the amount is credit now."
-    changes.close(change, Status.EXPIRED, at=at, problem=problem)
-    if invoice.total > 0:
-        words = f"Invoice {invoice} for a change that was no longer possible"
-        _move_credit(change, Kind.OVERPAYMENT, invoice.total, words, at)
-    _tell_staff(change, problem, at=at)
-
-
-def _move_credit(
-    change: ServiceChange, kind: Kind, amount: Decimal, words: str, at: datetime
-) -> None:
-    client = credit.locked_client(change.service.client_id)
+def _move_credit(change: ServiceChange, amount: Decimal, *, at: datetime) -> None:
+    """What no invoice ever billed is given back as it is, without tax."""
     movement = Movement(
         key=f"change:{change.pk}",
-        kind=kind,
+        kind=Kind.DOWNGRADE,
         amount=amount,
         currency=change.currency,
-        description=words,
-        invoice=change.invoice,
+        description=f"Unused part of {change.before['summary']}",
     )
-    credit.move(client, movement, at=at)
-
-
-def _plan_usage_prices(change: ServiceChange) -> None:
-    service = change.service
-    if service.usage_prices.exists():
-        change.after["prices_wait"] = True
-        change.save(update_fields=["after"])
-    else:
-        changing.set_usage_prices(service.pk, change.after["usage_prices"])
-
-
-def _alert(change: ServiceChange, problem: str, *, at: datetime) -> None:
-    """Tell staff once that a change does not go on; what was paid stays paid."""
-    if changes.note_problem(change, problem):
-        _tell_staff(change, problem, at=at)
-
-
-def _tell(change: ServiceChange, *, at: datetime) -> None:
-    service, total = change.service, -Decimal(change.after["total"])
-    context = {
-        "service": str(service),
-        "summary": change.after["summary"],
-        "credit": format_amount(total, change.currency) if total > 0 else "",
-        "path": f"/services/{service.pk}/",
-    }
-    notify(service.client, "service_changed", key=str(change.pk), context=context, at=at)
-
-
-def _tell_staff(change: ServiceChange, problem: str, *, at: datetime) -> None:
-    service = change.service
-    mail.send(
-        "change_failed_staff",
-        to=settings.SELLER_EMAIL,
-        key=f"{change.pk} at {at.isoformat()}",
-        context={
-            "client": str(service.client),
-            "service": str(service),
-            "summary": change.after["summary"],
-            "problem": problem,
-            "path": f"/staff/services/service/{service.pk}/",
-        },
-        at=at,
-    )
-
-
-def _change(found: QuerySet[ServiceChange]) -> ServiceChange | None:
-    return found.select_related(
-        "service__product", "service__client__group", "service__promotion", "requested_by"
-    ).first()
+    credit.move(credit.locked_client(change.service.client_id), movement, at=at)
 
 
 def _try(change_id: int, step: Callable[..., None], *, at: datetime) -> None:

@@ -4,7 +4,7 @@ Reads and never writes.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from django.conf import settings
 from billing_portal.calc.changes import ChangePolicy, ChangePrice, Standing, price_change
 from billing_portal.calc.invoice import ChargeItem, DraftInvoice, LineKind, draft_invoice
 from billing_portal.calc.periods import Period, local_date, local_midnight
+from billing_portal.calc.tax import TaxTotal
 from billing_portal.invoices.amounts import format_day
 from billing_portal.invoices.models import OWED, Invoice
 from billing_portal.invoices.queries import billing_rules
@@ -25,6 +26,7 @@ from billing_portal.services.states import ServiceStatus
 from billing_portal.taxes.queries import treatments
 from billing_portal.workflows import change_terms
 from billing_portal.workflows.change_terms import ChangeRefused, ChangeWish, NewTerms
+from billing_portal.workflows.unused_periods import GiveBack, give_back
 from provisioning import registry
 from provisioning.contract import Capability
 from provisioning.models import Job
@@ -33,6 +35,7 @@ from provisioning.models import Job
 @dataclass(frozen=True, slots=True)
 class ChangeOffer:
     """A change with its price.  `draft` is the invoice it would make; None if nothing moves.
+    One that would be negative is no invoice: the client is `given` that back.
 
     `expires_at` is until when it can be paid: some days, but not beyond the next renewal.
     """
@@ -43,15 +46,30 @@ class ChangeOffer:
     draft: DraftInvoice | None
     today: date
     expires_at: datetime
+    given: GiveBack | None
 
     @property
     def total(self) -> Decimal:
-        """What the client pays now, tax included; negative: what it gets as credit."""
+        """What the client pays now, tax included; negative: what it gets back."""
+        if self.given:
+            return -self.given.total
         return self.draft.total if self.draft else Decimal(0)
 
     @property
     def gives_back(self) -> bool:
         return self.total < 0
+
+    @property
+    def gives_net(self) -> Decimal:
+        """What the client gets back, without tax."""
+        return -self.draft.net_total if self.given and self.draft else Decimal(0)
+
+    @property
+    def taxes(self) -> list[TaxTotal]:
+        """The taxes in `total`; negative those that are given back."""
+        if self.given:
+            return [replace(tax, amount=-tax.amount) for tax in self.given.taxes]
+        return list(self.draft.taxes) if self.draft else []
 
     @property
     def changes_vendor(self) -> bool:
@@ -126,13 +144,16 @@ def offer(service: Service, wish: ChangeWish, *, at: datetime) -> ChangeOffer:
 def restated(service: Service, new: NewTerms, *, on: date, at: datetime) -> ChangeOffer:
     """What becoming `new` on the day `on` costs, as the service is invoiced now; unchecked."""
     priced = _price(service, new, today=on)
+    draft = _draft(service, new, priced, today=on)
+    back = -draft.net_total if draft else Decimal(0)
     return ChangeOffer(
         service=service,
         new=new,
         price=priced,
-        draft=_draft(service, new, priced, today=on),
+        draft=draft,
         today=on,
         expires_at=_expires_at(service, at),
+        given=give_back(service, back, since=on) if back > 0 else None,
     )
 
 

@@ -11,18 +11,29 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from billing_portal.accounts.models import User
+from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.errors import PortalError
 from billing_portal.invoices import actions as invoices
+from billing_portal.invoices import crediting
 from billing_portal.invoices.models import Invoice, InvoiceStatus
+from billing_portal.invoices.numbering import turn_into_invoice
 from billing_portal.orders import changes
 from billing_portal.orders.models import ServiceChange
 from billing_portal.services.changing import terms_of
 from billing_portal.services.models import Service
-from billing_portal.workflows import apply_change, issuing, settled
+from billing_portal.workflows import (
+    apply_change,
+    change_steps,
+    credit_notes,
+    issuing,
+    settled,
+    unused_periods,
+)
 from billing_portal.workflows.change_offer import ChangeOffer, offer
 from billing_portal.workflows.change_terms import ChangeRefused, ChangeWish
 from provisioning import actions as provisioning
@@ -57,6 +68,7 @@ def request(
         client = Client.objects.select_for_update(no_key=True).get(pk=client_id)
         if known := ServiceChange.objects.filter(request_key=request_key).first():
             return known
+        unused_periods.lock(service_id, since=local_date(at, settings.SELLER_TIMEZONE))
         service = (
             Service.objects.select_for_update(of=("self",), no_key=True)
             .select_related("client__group", "product", "promotion")
@@ -77,8 +89,8 @@ def request(
 def withdraw(change_id: int, *, reason: str, at: datetime, actor: User | None) -> ServiceChange:
     """Take back a change that was not paid, with its invoice; one that is over stays so.
 
-    Raises ChangeNotWithdrawable while it is carried out, InvoiceNotCancellable once a part
-    was paid.
+    What was paid in part is the client's credit.  Raises ChangeNotWithdrawable while it is
+    carried out, InvoiceNotMovable while a payment is under way.
     """
     with transaction.atomic():
         change = _locked(change_id)
@@ -92,7 +104,7 @@ def withdraw(change_id: int, *, reason: str, at: datetime, actor: User | None) -
 def expire(change_id: int, *, reason: str, at: datetime) -> ServiceChange | None:
     """Take back a change whose time to pay is over; None if it is pending no longer.
 
-    Raises InvoiceNotCancellable once a part was paid.
+    What was paid in part is the client's credit.
     """
     with transaction.atomic():
         change = _locked(change_id)
@@ -109,7 +121,7 @@ def give_up(change_id: int, *, reason: str, at: datetime, actor: User | None) ->
     """
     with transaction.atomic():
         change = _locked(change_id)
-        job = Job.objects.filter(request_key=apply_change.job_key(change)).first()
+        job = Job.objects.filter(request_key=change_steps.job_key(change)).first()
         refused = job is None or job.status == Job.Status.FAILED
         if change.status != changes.Status.APPLYING or not apply_change.gives_back(change):
             raise ChangeNotWithdrawable(f"The {change} is not one that waits for the vendor.")
@@ -129,14 +141,33 @@ def _take_back(
     at: datetime,
     actor: User | None,
 ) -> None:
-    if change.invoice_id:
-        invoices.cancel(change.invoice_id, reason=reason, at=at, actor=actor)
+    if change.invoice and change.invoice.is_owed:
+        _take_invoice_back(change.invoice, reason=reason, at=at, actor=actor)
     changes.close(change, status, at=at, actor=actor, problem=reason)
 
 
+def _take_invoice_back(invoice: Invoice, *, reason: str, at: datetime, actor: User | None) -> None:
+    """Nobody owes it any more; what was paid on it is the client's credit."""
+    untouched = not (invoice.paid_amount or invoice.credit_applied or invoice.credited_amount)
+    if untouched:
+        invoices.cancel(invoice.pk, reason=reason, at=at, actor=actor)
+        return
+    if invoice.is_proforma:  # a part of it is paid, so it was an invoice
+        turn_into_invoice(invoice, at=at)
+    credit_notes.credit_invoice(
+        invoice.pk,
+        crediting.correct_all,
+        reason=reason,
+        request_key=f"change:{invoice.pk}:taken_back",
+        at=at,
+        actor=actor,
+    )
+
+
 def _locked(change_id: int) -> ServiceChange:
-    """The change, with the locks of its invoice and service taken first."""
-    change = ServiceChange.objects.get(pk=change_id)
+    """The change, with the locks of its client, invoice and service taken first."""
+    change = ServiceChange.objects.select_related("service").get(pk=change_id)
+    Client.objects.select_for_update(no_key=True).get(pk=change.service.client_id)
     if change.invoice_id:
         Invoice.objects.select_for_update(no_key=True).get(pk=change.invoice_id)
     Service.objects.select_for_update(no_key=True).get(pk=change.service_id)
@@ -154,7 +185,7 @@ def _write_down(
         before={
             "terms": terms_of(service).as_json(),
             "spec": service.spec,
-            "summary": apply_change.summary(service),
+            "summary": change_steps.summary(service),
         },
         after={
             "terms": found.terms().as_json(),
@@ -162,6 +193,7 @@ def _write_down(
             "summary": found.new.summary,
             "restarts": found.price.restarts,
             "total": str(found.total),
+            "gives_net": str(found.gives_net),
             "usage_prices": _new_usage_prices(found),
         },
         policy=found.new.product.change_policy,

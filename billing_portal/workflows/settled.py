@@ -8,7 +8,7 @@ from datetime import datetime
 
 from billing_portal.invoices.models import Invoice
 from billing_portal.services.models import Service
-from billing_portal.workflows import addon_starts, apply_change, overdue_services, start_services
+from billing_portal.workflows import addon_starts, change_steps, overdue_services, start_services
 
 
 def follow_up(invoice: Invoice, *, at: datetime) -> None:
@@ -17,7 +17,7 @@ def follow_up(invoice: Invoice, *, at: datetime) -> None:
     In the caller's transaction, which holds the invoice's lock.
     """
     start_services.start_on_payment(_ordered_with(invoice), at=at)
-    apply_change.invoice_settled(invoice, at=at)
+    change_steps.invoice_settled(invoice, at=at)
     addon_starts.start_paid(invoice, at=at)
     overdue_services.lift_after_payment(invoice, at=at)
 

@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef, Q
 from billing_portal.automation.actions import Deed
 from billing_portal.automation.queries import BusinessDay
 from billing_portal.clients.notices import notify
-from billing_portal.invoices.models import InvoiceLine
+from billing_portal.invoices.models import InvoiceLine, InvoiceStatus
 from billing_portal.orders.models import ServiceChange
 from billing_portal.workflows import change_product
 
@@ -13,7 +13,10 @@ Status = ServiceChange.Status
 
 
 def changes_to_withdraw(on: BusinessDay) -> list[int]:
-    """Ids of unpaid changes whose time is over, or whose service was renewed meanwhile."""
+    """Ids of unpaid changes whose time is over, or whose service was renewed meanwhile.
+
+    One whose payment is under way waits for that.
+    """
     renewed = InvoiceLine.objects.filter(
         service=OuterRef("service"),
         kind=InvoiceLine.Kind.RECURRING,
@@ -22,14 +25,16 @@ def changes_to_withdraw(on: BusinessDay) -> list[int]:
         invoice__issued_at__gt=OuterRef("requested_at"),
     )
     over = Q(expires_at__lte=on.at) | Exists(renewed)
-    found = ServiceChange.objects.filter(over, status=Status.PENDING)
+    found = ServiceChange.objects.filter(over, status=Status.PENDING).exclude(
+        invoice__status=InvoiceStatus.PENDING
+    )
     return list(found.order_by("pk").values_list("pk", flat=True))
 
 
 def withdraw(change_id: int, on: BusinessDay) -> Deed | None:
     """Withdraw an unpaid change and tell the client; None if it was paid meanwhile.
 
-    In the caller's transaction.  Raises InvoiceNotCancellable if a part was paid.
+    In the caller's transaction.  What was paid in part is the client's credit.
     """
     change = change_product.expire(change_id, reason="it was not paid in time", at=on.at)
     if change is None:
