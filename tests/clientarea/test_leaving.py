@@ -81,11 +81,25 @@ def test_confirmed_it_leads_to_paying(browser, plain):
     response = confirm(browser, plain, big, "11.00")
 
     change = ServiceChange.objects.get()
-    assert response.redirect_chain[0][0] == f"/invoices/{change.invoice_id}/pay/"
+    assert [address for address, _ in response.redirect_chain] == [
+        f"/invoices/{change.invoice_id}/"
+    ]
+    assert "Please choose how you would like to pay." not in response.content.decode()
     assert f"{change.invoice.total:.2f}" == "11.00"
     page = page_of(browser, plain)
     assert "Changing to Big support as soon as it is paid." in page
     assert "Withdraw the change" in page
+
+
+def test_who_may_not_see_invoices_is_led_back_to_the_service(household, plain):
+    member = browser_of(
+        make_member(household.client, Permission.PRODUCTS, Permission.MANAGE_PRODUCTS)
+    )
+
+    response = confirm(member, plain, plain.product.upgrades_to.get(), "11.00")
+
+    assert response.redirect_chain == [(f"/services/{plain.pk}/", 302)]
+    assert "It is made as soon as this is paid." in response.content.decode()
 
 
 def test_a_price_the_page_did_not_show_is_not_charged(browser, plain):

@@ -156,8 +156,9 @@ def keep(request: ClientRequest, service: Service) -> HttpResponse:
 def _after_change(request: ClientRequest, done: ServiceChange) -> HttpResponse:
     if done.status == changes.Status.PENDING and done.invoice_id:
         messages.success(request, "Your change is noted. It is made as soon as this is paid.")
-        return redirect("clientarea:pay", pk=done.invoice_id)
-    if done.status == changes.Status.APPLIED:
+        if request.membership.allows(Permission.INVOICES):
+            return redirect("clientarea:invoice", pk=done.invoice_id)
+    elif done.status == changes.Status.APPLIED:
         messages.success(request, f"Done: it is now {done.after['summary']}.")
     else:
         messages.success(request, "Your change is under way. This page updates itself.")

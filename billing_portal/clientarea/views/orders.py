@@ -126,9 +126,10 @@ def _place(request: ClientRequest, choice: Choice, form: PlaceOrderForm, code: s
 
 
 def _after_order(request: ClientRequest, order: Order) -> HttpResponse:
-    """Straight on to paying if the chosen way to pay has a page of its own."""
+    """Straight on to paying if the chosen way has a page of its own and the member may pay."""
     page = reverse("clientarea:order", args=[order.pk])
-    if order.invoice and order.invoice.is_payable:
+    may_pay = request.membership.allows(Permission.INVOICES)
+    if may_pay and order.invoice and order.invoice.is_payable:
         try:
             return start_payment(request, order.invoice, order.payment_method, instructions=page)
         except PortalError as error:
