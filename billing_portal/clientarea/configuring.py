@@ -17,6 +17,7 @@ from backups.settings_forms import SETTING_FORMS, SettingForm, flapping
 from billing_portal.clientarea.offers import meters, monthly_storage
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
+from billing_portal.workflows import spend_cap
 from provisioning import registry
 from provisioning.contract import Capability
 from provisioning.models import Job
@@ -75,6 +76,22 @@ class Configuring:
     @property
     def sent(self) -> SettingForm:
         return self.forms[self.key]
+
+    def check_cap(self) -> None:
+        """Refuse to let it grow by itself as far as the cap does not pay for.
+
+        Raises CapReached.
+        """
+        changes = self.sent.changes
+        grows = changes.get("autoscaling_enabled") and not self._settings.get("autoscaling_enabled")
+        if grows and self.effect:
+            largest = self.effect.most_gb
+            spend_cap.check_size(
+                self.service,
+                {spend_cap.SIZE: largest},
+                at=self._at,
+                change=f"It could grow to {largest} GB, and with that",
+            )
 
     @property
     def keeps_everything(self) -> bool:

@@ -17,6 +17,7 @@ from billing_portal.clientarea.offers import meters, monthly_storage, summary
 from billing_portal.clientarea.standing import standing_spec
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
+from billing_portal.workflows import spend_cap
 from provisioning import registry
 from provisioning.contract import Capability, ModuleError
 from provisioning.models import Job
@@ -45,9 +46,9 @@ class Effect:
 class Resize:
     """One wish to change a service, from the form to the new spec."""
 
-    def __init__(self, service: Service, posted: Mapping[str, Any] | None) -> None:
+    def __init__(self, service: Service, posted: Mapping[str, Any] | None, *, at: datetime) -> None:
         self.service = service
-        self._posted = posted
+        self._posted, self._at = posted, at
 
     @cached_property
     def is_offered(self) -> bool:
@@ -85,6 +86,9 @@ class Resize:
             )
         except ModuleError as error:
             self.form.add_error(None, str(error))
+            return False
+        if refusal := self._refusal_by_cap():
+            self.form.add_error(None, refusal)
             return False
         if self.new_spec == self.standing:
             name = next(iter(self.form.fields))
@@ -127,6 +131,14 @@ class Resize:
     def done_sentence(self) -> str:
         after = summary(self.service.product, self.new_spec)
         return f"Change to {after} requested. It is done within a minute; this page updates itself."
+
+    def _refusal_by_cap(self) -> str:
+        after = summary(self.service.product, self.new_spec)
+        try:
+            spend_cap.check_size(self.service, self.new_spec, at=self._at, change=f"With {after}")
+        except spend_cap.CapReached as error:
+            return str(error)
+        return ""
 
     def _month(self, spec: Mapping[str, Any], at: datetime) -> Decimal | None:
         return monthly_storage(

@@ -18,6 +18,7 @@ from billing_portal.clientarea.views import (
     quotes,
     services,
     settings,
+    spending,
     together,
     webhooks,
 )
@@ -42,6 +43,7 @@ urlpatterns = [
     path("services/<int:pk>/cancel/", leaving.cancel, name="cancel"),
     path("services/<int:pk>/keep/", leaving.keep, name="keep"),
     path("services/<int:pk>/settings/", settings.configure, name="configure"),
+    path("services/<int:pk>/cap/", spending.cap, name="cap"),
     path("services/<int:pk>/addons/", addons.add, name="add_addon"),
     path("addons/<int:pk>/cancel/", addons.end, name="end_addon"),
     path("addons/<int:pk>/keep/", addons.keep, name="keep_addon"),

@@ -16,10 +16,11 @@ from django.conf import settings
 
 from billing_portal.calc.money import exact, round_money
 from billing_portal.calc.periods import Period, local_date, slices_from
-from billing_portal.calc.tiers import amount_of
+from billing_portal.calc.tiers import UnitPricing, amount_of
+from billing_portal.errors import PortalError
 from billing_portal.invoices import queries as billed
 from billing_portal.products.metering import pricing_of
-from billing_portal.services.models import Service, ServiceUsagePrice
+from billing_portal.services.models import Service
 from billing_portal.services.queries import billable_statuses
 from billing_portal.workflows.usage_windows import is_metered
 from provisioning import registry
@@ -34,14 +35,18 @@ Usages = Mapping[int, Sequence[Usage]]
 class Reading:
     """One meter: what counts as used, and what that costs.
 
-    `included` is 0 where nothing is.  `cost_so_far` is for the time up to now.
+    `included` is 0 where nothing is.  `units_so_far` and `cost_so_far` are for the time up to
+    now; of what stands, 500 GB for half of the month are 250 GB.  `pricing` is None for what
+    is not priced by a list.
     """
 
     metric: Metric
     used: Decimal
+    units_so_far: Fraction
     included: Decimal
     cost_so_far: Decimal
     cost: Decimal
+    pricing: UnitPricing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,14 @@ def running_usage(services: Iterable[Service], *, at: datetime) -> dict[int, Run
     for key, mine in by_module.items():
         found |= _of_module(key, mine, at=at)
     return found
+
+
+def month_of(service: Service, *, at: datetime) -> RunningUsage | None:
+    """One service's running month for its page; None if there is none or it cannot be read."""
+    try:
+        return running_usage([service], at=at).get(service.pk)
+    except PortalError:
+        return None
 
 
 def running_window(service: Service, *, at: datetime) -> Period:
@@ -154,30 +167,33 @@ def _readings(
         price = agreed.get(metric.key)
         if usage is None and price is None:
             continue
+        units = _units_so_far(metric, usage, yet.get(metric.key))
+        pricing = pricing_of(price, per=metric.per) if price else None
         yield Reading(
             metric,
             used=usage.quantity if usage else NOTHING,
+            units_so_far=units,
             included=price.included if price else NOTHING,
-            cost_so_far=_cost_so_far(metric, usage, yet.get(metric.key), price),
+            cost_so_far=round_money(amount_of(units, pricing), service.currency)
+            if metric.stands and pricing
+            else (usage.amount if usage else NOTHING),
             cost=usage.amount if usage else NOTHING,
+            pricing=pricing,
         )
     known = {metric.key for metric in metrics}
     for key, usage in used.items():
         if key not in known and counts:
             other = Metric(key, key.replace("_", " ").capitalize(), usage.unit)
-            yield Reading(other, usage.quantity, NOTHING, usage.amount, usage.amount)
+            used_up, amount = usage.quantity, usage.amount
+            yield Reading(other, used_up, exact(used_up), NOTHING, amount, amount, None)
 
 
-def _cost_so_far(
-    metric: Metric, whole: Usage | None, so_far: Usage | None, price: ServiceUsagePrice | None
-) -> Decimal:
-    """What stood up to now, as a part of the month; 500 GB for half of it are 250 GB for it."""
+def _units_so_far(metric: Metric, whole: Usage | None, so_far: Usage | None) -> Fraction:
     if whole is None:
-        return NOTHING
+        return Fraction()
     if not metric.stands:
-        return whole.amount
-    if so_far is None or price is None:
-        return NOTHING
+        return exact(whole.quantity)
+    if so_far is None:
+        return Fraction()
     share = Fraction(so_far.period.microseconds, whole.period.microseconds)
-    units = exact(so_far.quantity) * share
-    return round_money(amount_of(units, pricing_of(price, per=metric.per)), whole.currency)
+    return exact(so_far.quantity) * share

@@ -46,8 +46,9 @@ class Limit:
     @property
     def basis(self) -> str:
         """What the steps told belong to; with the limit in it, so that another counts anew."""
-        kind = f"included:{self.metric.key}" if self.metric else CAP
-        return f"{kind}:{self.limit.normalize():f}"[-40:]
+        if self.metric is None:
+            return cap_basis(self.limit)
+        return f"included:{self.metric.key}:{self.limit.normalize():f}"[-40:]
 
     @property
     def percent(self) -> int:
@@ -68,6 +69,11 @@ class Warned:
         """Names the mail: the same step of the same month is mailed once."""
         start = f"{self.running.window.start:%Y-%m-%d}"
         return f"{self.service.pk}:{start}:{self.limit.basis}:{self.step}"
+
+
+def cap_basis(cap: Decimal) -> str:
+    """What the steps told of a cap belong to: "cap:10" for 10.00."""
+    return f"{CAP}:{cap.normalize():f}"
 
 
 def tell_all(at: datetime) -> list[str]:

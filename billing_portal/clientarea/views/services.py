@@ -20,6 +20,7 @@ from billing_portal.clientarea.outlook import Outlook, outlook
 from billing_portal.clientarea.progress import progress
 from billing_portal.clientarea.resizing import Resize
 from billing_portal.clientarea.service_addons import addon_rows, can_add
+from billing_portal.clientarea.spending import spending
 from billing_portal.clientarea.standing import latest_job, summary, with_standing
 from billing_portal.clientarea.use_graph import use_graph
 from billing_portal.clients.models import Permission
@@ -29,6 +30,7 @@ from billing_portal.errors import PortalError
 from billing_portal.invoices.models import BillingSettings
 from billing_portal.invoices.queries import billing_rules, charges_of
 from billing_portal.products.queries import asked_fields
+from billing_portal.services.forms import CapForm
 from billing_portal.services.models import Service
 from billing_portal.services.queries import services_of
 from billing_portal.services.states import ENDED, ServiceStatus
@@ -109,7 +111,7 @@ def resize(request: ClientRequest, service: Service) -> HttpResponse:
     """Two steps: the new size with its price effect, then the confirmation."""
     if request.method == "GET":
         return redirect("clientarea:service", pk=service.pk)
-    change = Resize(service, request.POST)
+    change = Resize(service, request.POST, at=now())
     if not change.is_offered:
         messages.error(request, f"{service} cannot be changed now.")
         return redirect("clientarea:service", pk=service.pk)
@@ -140,13 +142,14 @@ def service_page(
     revealed: credentials.Row | None = None,
     change: Resize | None = None,
     configuring: Configuring | None = None,
+    capping: CapForm | None = None,
 ) -> HttpResponse:
     """The whole page, with a secret shown or a refused change if there is one."""
     at = now()
     placement = Placement.objects.filter(service=service).first()
     can_manage = request.membership.allows(Permission.MANAGE_PRODUCTS)
     is_active = service.status == ServiceStatus.ACTIVE
-    resizing = change or Resize(service, None)
+    resizing = change or Resize(service, None, at=at)
     configuring = configuring or Configuring(service, at=at)
     context = {
         "service": service,
@@ -165,6 +168,7 @@ def service_page(
         "resize": resizing if can_manage and resizing.is_offered else None,
         "use": use_graph(service, request.GET.get("use", ""), at=at),
         "settings": configuring if can_manage and configuring.is_offered else None,
+        "spending": spending(service, at=at, form=capping),
         "request_key": new_key(),
         "wishes": wishes(service, at=at),
         "addon_rows": addon_rows(service),

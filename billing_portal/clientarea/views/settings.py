@@ -40,6 +40,7 @@ def configure(request: ClientRequest, service: Service) -> HttpResponse:
         messages.info(request, f"{sent.sent.title} is so already; nothing was changed.")
         return page
     try:
+        sent.check_cap()
         request_settings(
             service.pk,
             changes=sent.sent.changes,
