@@ -4,6 +4,7 @@ Order of locks: client, invoice, service.
 """
 
 from datetime import date, datetime
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -15,6 +16,7 @@ from billing_portal.calc.invoice import DraftInvoice, draft_invoice
 from billing_portal.calc.periods import local_date
 from billing_portal.clients.models import Client
 from billing_portal.invoices import actions as invoices
+from billing_portal.invoices import crediting
 from billing_portal.invoices.models import BillingSettings, Invoice, InvoiceStatus
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.services import addons
@@ -22,7 +24,7 @@ from billing_portal.services.addons import BILLABLE, AddonRefused, AddonTerms
 from billing_portal.services.models import Service, ServiceAddon
 from billing_portal.services.states import ServiceStatus
 from billing_portal.taxes.queries import treatments
-from billing_portal.workflows import addon_periods, addon_starts, issuing
+from billing_portal.workflows import addon_periods, addon_starts, credit_notes, issuing
 
 
 def order(
@@ -93,10 +95,13 @@ def invoice_of(row: ServiceAddon) -> Invoice | None:
 def cancel(addon_id: int, *, at: datetime, actor: User | None) -> ServiceAddon:
     """End an add-on with the period that is paid for; one without such a period at once.
 
-    One that was never paid is taken back with its invoice.
+    One that was never paid is taken back with its invoice, or with its lines where others
+    are on it too.
     Raises AddonRefused, or InvoiceNotCancellable once a part of it was paid.
     """
     with transaction.atomic():
+        # Whoever pays locks the client first: what is pending below is not just being paid.
+        _lock_client(ServiceAddon.objects.values_list("service_id", flat=True).get(pk=addon_id))
         row = ServiceAddon.objects.select_related("service", "addon").get(pk=addon_id)
         if row.status == ServiceStatus.PENDING:
             return _take_back(row, at=at, actor=actor)
@@ -147,8 +152,29 @@ def _take_back(row: ServiceAddon, *, at: datetime, actor: User | None) -> Servic
     if invoice := invoice_of(row):
         if hasattr(invoice, "order"):
             raise AddonRefused(f"{row.addon} is part of an order that is not paid yet.")
-        invoices.cancel(invoice.pk, reason=f"{row.addon} was cancelled", at=at, actor=actor)
+        _take_lines_back(row, invoice, at=at, actor=actor)
     return addons.end(row.pk, at=at, actor=actor, reason="cancelled before it was paid")
+
+
+def _take_lines_back(
+    row: ServiceAddon, invoice: Invoice, *, at: datetime, actor: User | None
+) -> None:
+    """Its invoice is void; one that staff merged with others goes on asking for the others."""
+    reason = f"{row.addon} was cancelled"
+    if not invoice.lines.exclude(addon=row).exists():
+        invoices.cancel(invoice.pk, reason=reason, at=at, actor=actor)
+        return
+    credit_notes.credit_invoice(
+        invoice.pk,
+        partial(
+            crediting.correct_lines,
+            amounts=dict(invoice.lines.filter(addon=row).values_list("pk", "amount")),
+        ),
+        reason=reason,
+        request_key=f"addon:{row.pk}:taken_back",
+        at=at,
+        actor=actor,
+    )
 
 
 def _lock_client(service_id: int) -> Client:
