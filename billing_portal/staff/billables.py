@@ -68,7 +68,11 @@ def page(request: HttpRequest) -> HttpResponse:
     shown = request.GET.get("show", "open")
     items = _items(shown if shown in SHOWN else "open")
     client_id = request.GET.get("client", "")
-    client = Client.objects.filter(pk=client_id).first() if client_id.isdigit() else None
+    client = (
+        Client.objects.filter(pk=client_id).first()
+        if client_id.isascii() and client_id.isdigit()
+        else None
+    )
     if client:
         items = items.filter(client=client)
     rows = Paginator(items, PER_PAGE).get_page(request.GET.get("page"))
@@ -111,7 +115,7 @@ def close(request: HttpRequest, pk: int) -> HttpResponse:
 @staff_page("billables.add_billableitem", "invoices.add_invoice")
 def invoice_now(request: HttpRequest) -> HttpResponse:
     """Invoice the chosen items at once, after asking."""
-    chosen = [int(key) for key in request.POST.getlist("item") if key.isdigit()]
+    chosen = [int(key) for key in request.POST.getlist("item") if key.isascii() and key.isdigit()]
     items = _items("open").filter(pk__in=chosen)
     if request.method != "POST" or not items:
         messages.error(request, "Choose the items to invoice.")

@@ -144,7 +144,9 @@ def split(request: HttpRequest, pk: int) -> HttpResponse:
     invoice = _invoice(pk)
     reason = documents.why_not_movable(invoice)
     if request.method == "POST":
-        chosen = [int(key) for key in request.POST.getlist("line") if key.isdigit()]
+        chosen = [
+            int(key) for key in request.POST.getlist("line") if key.isascii() and key.isdigit()
+        ]
         try:
             _, fresh = documents.split(pk, chosen, at=now(), actor=member(request))
         except PortalError as error:
@@ -161,7 +163,9 @@ def merge(request: HttpRequest, pk: int) -> HttpResponse:
     """Choose documents of a client to become one."""
     client = get_object_or_404(Client, pk=pk)
     if request.method == "POST":
-        chosen = [int(key) for key in request.POST.getlist("invoice") if key.isdigit()]
+        chosen = [
+            int(key) for key in request.POST.getlist("invoice") if key.isascii() and key.isdigit()
+        ]
         try:
             merged = documents.merge(chosen, at=now(), actor=member(request))
         except PortalError as error:

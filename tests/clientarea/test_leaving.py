@@ -102,8 +102,9 @@ def test_who_may_not_see_invoices_is_led_back_to_the_service(household, plain):
     assert "It is made as soon as this is paid." in response.content.decode()
 
 
-def test_a_price_the_page_did_not_show_is_not_charged(browser, plain):
-    confirm(browser, plain, plain.product.upgrades_to.get(), "1.00")
+@pytest.mark.parametrize("shown", ["1.00", "", "much", "sNaN", "Infinity"])
+def test_a_price_the_page_did_not_show_is_not_charged(browser, plain, shown):
+    confirm(browser, plain, plain.product.upgrades_to.get(), shown)
     confirm(browser, plain, plain.product.upgrades_to.get(), "nonsense")
 
     assert not ServiceChange.objects.exists()

@@ -95,6 +95,14 @@ def test_what_cannot_be_paid_is_refused_with_a_sentence(browser, bills, chosen):
     assert not PaymentBundle.objects.exists()
 
 
+@pytest.mark.parametrize("sent", ["\N{SUPERSCRIPT TWO}", "9" * 40, "-1", "x"])
+def test_what_is_no_invoice_at_all_is_refused_likewise(browser, bills, sent):
+    answer = browser.post("/invoices/pay/", {"invoice": [sent], "gateway": "test", "key": "k"})
+
+    assert "Please choose the invoices you would like to pay." in answer.content.decode()
+    assert not PaymentBundle.objects.exists()
+
+
 def test_another_clients_bundle_is_not_found(browser, household):
     other = bill("5.00")
     bundle = bundles.ask_for(other.client_id, [other.pk], request_key="o", at=AT, actor=None)

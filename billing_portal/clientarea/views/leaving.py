@@ -23,7 +23,7 @@ from billing_portal.orders.models import ServiceChange
 from billing_portal.services.models import Cancellation, Service
 from billing_portal.services.queries import open_cancellation
 from billing_portal.services.states import ServiceStatus
-from billing_portal.workflows import cancel_service, change_product
+from billing_portal.workflows import cancel_service, change_product, spend_cap
 
 When = Cancellation.When
 
@@ -74,7 +74,9 @@ def change(request: ClientRequest, service: Service) -> HttpResponse:
         messages.error(request, page.refusal)
         return redirect("clientarea:service", pk=service.pk)
     if request.method == "POST" and page.offer:
+        new = page.offer.new
         try:
+            spend_cap.check_size(service, new.spec, at=at, change=f"With {new.summary}")
             done = change_product.request(
                 service.pk,
                 page.wish,
@@ -172,7 +174,9 @@ def _cancelled(found: Cancellation) -> str:
 
 
 def _amount(text: str) -> Decimal:
+    """An amount as it was sent; what is none equals no amount, and can be compared."""
     try:
-        return Decimal(text)
+        amount = Decimal(text)
     except InvalidOperation:
         return Decimal("NaN")
+    return amount if amount.is_finite() else Decimal("NaN")

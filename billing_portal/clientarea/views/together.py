@@ -27,6 +27,7 @@ from billing_portal.workflows import bundles, client_credit
 from billing_portal.workflows.invoice_paid import apply_webhook
 
 PER_PAGE = 25
+MOST_AT_ONCE = 1000
 
 
 class DepositForm(PayForm):
@@ -48,7 +49,7 @@ def pay_together(request: ClientRequest) -> HttpResponse:
     client = request.acting_client
     payable = [invoice for invoice in unpaid_of(client.pk) if invoice.is_payable]
     if request.method == "POST":
-        chosen = [int(key) for key in request.POST.getlist("invoice") if key.isdigit()]
+        chosen = _chosen(request)
         form = PayForm(request.POST)
         try:
             if not form.is_valid():
@@ -182,6 +183,12 @@ def _request(asked: PaymentBundle, *, return_url: str) -> PaymentRequest:
         currency=asked.currency,
         return_url=return_url,
     )
+
+
+def _chosen(request: ClientRequest) -> list[int]:
+    """Keys of invoices as they were sent; what is no key is left out."""
+    sent = request.POST.getlist("invoice")[:MOST_AT_ONCE]
+    return [int(key) for key in sent if key.isascii() and key.isdigit() and len(key) < 19]
 
 
 def _key(request: ClientRequest) -> str:
