@@ -24,7 +24,7 @@ from provisioning.contract import ChargedUsage, Usage, UsageMoved
 
 from .answers import BYTES_PER_GB, in_gb
 from .limits import GB_PER_PRICE
-from .models import LateSize
+from .models import Datastore, LateSize
 
 METRIC = "storage_correction"
 BILLED_METRIC = "storage"
@@ -133,6 +133,46 @@ def mark(charged: Sequence[ChargedUsage], agreed: Mapping[int, ServiceUsagePrice
                 f"More was learned about service {one.service_id} while it was billed."
             )
         LateSize.objects.filter(pk__in=[row.pk for row in rows]).update(charge_ref=one.charge_id)
+
+
+def note_resumed(service_id: int, unbilled: Period, *, at: datetime) -> None:
+    """Note as not billed what stands in a stretch that was charged as if the service had ended.
+
+    Noting it again adds nothing while it is not charged.
+
+        window    |-------- charged --------|
+        service   |------ ended | kept --------
+        unbilled                |-----------|
+    """
+    rows = Datastore.objects.select_for_update(no_key=True).filter(service_id=service_id)
+    for row in rows.order_by("pk"):
+        noted = row.late_sizes.filter(
+            charge_ref=None,
+            billed_bytes=0,
+            starts_at__lte=unbilled.start,
+            ends_at__gt=unbilled.start,
+        )
+        if not noted.exists():
+            LateSize.objects.bulk_create(_standing_in(unbilled, row, at), ignore_conflicts=True)
+        # From here on a change in the stretch is another correction.
+        if row.charged_until is None or row.charged_until < unbilled.end:
+            row.charged_until = unbilled.end
+            row.save(update_fields=["charged_until"])
+
+
+def _standing_in(unbilled: Period, row: Datastore, at: datetime) -> Iterator[LateSize]:
+    for span in row.spans.order_by("starts_at", "pk"):
+        seen_until = span.last_seen_at if row.missing_at else unbilled.end
+        if inside := unbilled.overlap(span.starts_at, span.ends_at or seen_until):
+            yield LateSize(
+                datastore=row,
+                starts_at=inside.start,
+                ends_at=inside.end,
+                billed_bytes=0,
+                size_bytes=span.size_bytes,
+                source=span.source,
+                noted_at=at,
+            )
 
 
 def shares(exact_amounts: Sequence[Fraction], amount: Decimal, currency: str) -> list[Decimal]:

@@ -34,7 +34,7 @@ from provisioning.contract import (
 )
 from provisioning.wire import UnexpectedAnswer
 
-from . import configuring, queries, sizes
+from . import configuring, corrections, queries, sizes
 from . import usage as storage
 from .answers import Datastore, Rescale, UsePoint
 from .client import GraphRange, RemoteBackupsClient
@@ -188,6 +188,10 @@ class RemoteBackupsModule:
     @classmethod
     def usage_charged(cls, charged: Sequence[ChargedUsage]) -> None:
         storage.usage_charged(charged)
+
+    @classmethod
+    def usage_resumed(cls, service_id: int, unbilled: Period, *, at: datetime) -> None:
+        corrections.note_resumed(service_id, unbilled, at=at)
 
     def test_connection(self) -> list[Check]:
         checks = []

@@ -183,6 +183,10 @@ class FusionPbxModule:
     def usage_charged(cls, charged: Sequence[ChargedUsage]) -> None:
         metering.usage_charged(charged)
 
+    @classmethod
+    def usage_resumed(cls, service_id: int, unbilled: Period, *, at: datetime) -> None:
+        """Nothing to note: calls that were not charged come along with the next window."""
+
     @cached_property
     def _client(self) -> AgentClient:
         return AgentClient(self._access)

@@ -300,6 +300,13 @@ class UsageSource(Protocol):
         Raises UsageMoved if the records changed since `collect_usage`.
         """
 
+    @classmethod
+    def usage_resumed(cls, service_id: int, unbilled: Period, *, at: datetime) -> None:
+        """A service that had ended goes on, and `unbilled` lies in windows charged without it.
+
+        What was and will be used of it belongs to the next window that is collected.
+        """
+
 
 class UsageMoved(ModuleError):
     """Records arrived between collecting and charging.  Rolling back and repeating is right."""

@@ -66,6 +66,7 @@ class FakeVendor:
     usage: dict[tuple[int, datetime], list[Usage]] = field(default_factory=dict)
     charged: list[tuple[int, str, int]] = field(default_factory=list)
     usage_moves: int = 0
+    resumed: list[tuple[int, Period]] = field(default_factory=list)
     observed: list[tuple[int, str]] = field(default_factory=list)
     removed: list[tuple[str, datetime]] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -257,6 +258,10 @@ class FakeModule(PlainModule):
             cls.vendor.usage_moves -= 1
             raise UsageMoved("a late record arrived")
         cls.vendor.charged += [(one.service_id, one.usage.metric, one.charge_id) for one in charged]
+
+    @classmethod
+    def usage_resumed(cls, service_id: int, unbilled: Period, *, at: datetime) -> None:
+        cls.vendor.resumed.append((service_id, unbilled))
 
 
 def _state(account: Account) -> RemoteState:

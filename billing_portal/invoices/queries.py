@@ -158,6 +158,12 @@ def closed_windows(service_ids: Collection[int]) -> dict[int, frozenset[datetime
     return {service_id: frozenset(starts) for service_id, starts in found.items()}
 
 
+def closed_until(service_id: int) -> datetime | None:
+    """The end of the last month of a service whose usage was collected; None before any."""
+    rows = UsageWindow.objects.filter(service_id=service_id).order_by("-ends_at")
+    return rows.values_list("ends_at", flat=True).first()
+
+
 def charges_of(service_id: int) -> QuerySet[Charge]:
     """A service's charges, newest first, each with its invoice line if it has one."""
     return (

@@ -58,7 +58,8 @@ WITHDRAW = Deed(
 KEEP = Deed(
     "keep",
     "Bring it back",
-    "The service comes back as it was and is billed again from here on.",
+    "The service comes back as it was and is billed again. What was stored meanwhile is billed "
+    "too, with the next month of use if the last one is closed already.",
     "It comes back. The client was told.",
 )
 DELETE = Deed(

@@ -26,7 +26,7 @@ from billing_portal.services import cancelling
 from billing_portal.services.cancelling import CancellationRefused, Status, When
 from billing_portal.services.models import Cancellation, Service
 from billing_portal.services.states import ServiceStatus, SuspensionCause
-from billing_portal.workflows import change_product, change_service, unpaid_periods
+from billing_portal.workflows import change_product, change_service, unpaid_periods, usage_windows
 from provisioning import actions as provisioning
 from provisioning.models import Job, Placement
 
@@ -141,7 +141,8 @@ def keep(
 ) -> Service:
     """Bring an ended service back while its data is there; it is billed again from here on.
 
-    It comes back as it was: suspended, if it was suspended.  `by_client`: what is overdue
+    It comes back as it was: suspended, if it was suspended.  Usage since its end is billed
+    too, with the next month if this one is closed.  `by_client`: what is overdue
     must be paid first.
     Raises CancellationRefused once the data is being deleted.
     """
@@ -155,6 +156,8 @@ def keep(
                 f"Please pay invoice {overdue} first: it is overdue. Then {service} comes back."
             )
         cancelling.close(found, Status.WITHDRAWN, at=at, actor=actor)
+        assert service.ended_at is not None  # it has ended
+        usage_windows.resume(service, ended_at=service.ended_at, at=at)
         if found.suspension_cause:
             _back(service, found.suspension_reason, SuspensionCause(found.suspension_cause), at)
         elif change_service.can_suspend(service.pk):

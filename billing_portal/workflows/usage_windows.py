@@ -33,6 +33,19 @@ def charge(services: Iterable[Service], *, at: datetime) -> list[Charge]:
     return written
 
 
+def resume(service: Service, *, ended_at: datetime, at: datetime) -> None:
+    """A service that had ended goes on: what its closed months left out is billed later.
+
+    Its last month was closed with what was used until `ended_at`; the rest of it comes with
+    the next one.  In the transaction that brings it back.
+    """
+    if not is_metered(service):
+        return
+    closed = billed.closed_until(service.pk)
+    if closed and ended_at < closed:
+        _meter(service).usage_resumed(service.pk, Period(ended_at, closed), at=at)
+
+
 def _charge(
     meter: type[UsageSource], windows: Sequence[tuple[Service, Period]], *, at: datetime
 ) -> list[Charge]:
