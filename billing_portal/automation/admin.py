@@ -47,6 +47,16 @@ class AutomationSettingsAdmin(PortalAdmin):
             },
         ),
         ("Orders", {"fields": (("cancel_unpaid_orders", "cancel_orders_after_days"),)}),
+        (
+            "Automatic payments",
+            {
+                "fields": (
+                    ("capture_payments", "capture_days_before"),
+                    "capture_retry_days",
+                    ("warn_of_card_expiry", "card_expiry_day"),
+                )
+            },
+        ),
         ("Staff", {"fields": ("send_digest",)}),
     )
 

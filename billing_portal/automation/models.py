@@ -168,7 +168,8 @@ class AutomationSettings(models.Model):
         return "Automation settings"
 
     def clean(self) -> None:
-        """Reminders in order, and deletion not before suspension."""
+        """Reminders and tries in order, and deletion not before suspension."""
+        self._check_tries()
         overdue = [self.first_overdue_days, self.second_overdue_days, self.third_overdue_days]
         wanted = [days for days in overdue if days]
         if wanted != sorted(set(wanted)):
@@ -177,6 +178,18 @@ class AutomationSettings(models.Model):
             raise ValidationError("Only suspended services are deleted: switch suspension on.")
         if self.terminate_overdue and self.terminate_after_days <= self.suspend_after_days:
             raise ValidationError("The notice of deletion comes later than the suspension.")
+
+    def _check_tries(self) -> None:
+        """A list of whole days, each later than the one before it."""
+        days = self.capture_retry_days
+        whole = isinstance(days, list) and all(type(day) is int and 0 <= day <= 90 for day in days)
+        if not whole or not days or days != sorted(set(days)):
+            raise ValidationError(
+                {
+                    "capture_retry_days": "Write days from 0 to 90 in rising order, such as "
+                    "[0, 3, 7, 14]."
+                }
+            )
 
     def wants(self, task: Task) -> bool:
         """Whether the task is switched on."""

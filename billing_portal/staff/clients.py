@@ -68,6 +68,7 @@ def summary(request: HttpRequest, pk: int) -> HttpResponse:
         "services": services.services_of(pk),
         "unpaid": invoices.unpaid_of(pk),
         "failed_jobs": _failed_jobs(pk),
+        "methods": payments.methods_of(pk),
         "loose_payments": payments.unallocated().filter(client_id=pk),
         "orders": client.orders.select_related("invoice").order_by("-placed_at", "-pk")[:5],
         "timeline": timeline[:TIMELINE],

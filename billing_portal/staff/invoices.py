@@ -13,12 +13,14 @@ from billing_portal.errors import PortalError
 from billing_portal.invoices import crediting, queries
 from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
 from billing_portal.mail.models import ClientMail
+from billing_portal.payments import captures
 from billing_portal.payments import queries as payments
 from billing_portal.staff import invoice_files
 from billing_portal.staff.forms import CancelInvoiceForm
 from billing_portal.staff.page import Crumb, member, show, staff_page
 from billing_portal.workflows import documents
 from billing_portal.workflows.cancel_invoice import cancel_invoice
+from billing_portal.workflows.captures import methods_for
 
 
 def crumbs(invoice: Invoice | None = None) -> tuple[Crumb, ...]:
@@ -41,6 +43,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "einvoice": invoice_files.card(invoice, lines),
         "credit_notes": invoice.credit_notes.order_by("issue_date", "pk"),
         "allocations": payments.allocations_of(pk),
+        "attempts": captures.attempts_of(pk),
+        "can_take": methods_for(invoice, at=now()),
         "mails": mails.select_related("email"),
         "history": history_of(invoice),
         "can_correct": crediting.is_correctable(invoice),
@@ -97,4 +101,9 @@ def _mail_keys(invoice: Invoice) -> list[str]:
     return [
         f"invoice_issued:{invoice.pk}",
         *(f"payment_received:{pk}" for pk in transactions),
+        *(
+            f"{template}:{pk}"
+            for pk in invoice.captures.values_list("pk", flat=True)
+            for template in ("capture_declined", "capture_refused")
+        ),
     ]

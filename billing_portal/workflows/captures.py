@@ -25,7 +25,7 @@ from billing_portal.invoices.amounts import format_amount
 from billing_portal.invoices.models import Invoice
 from billing_portal.invoices.queries import BALANCE
 from billing_portal.invoices.states import InvoiceStatus
-from billing_portal.payments import captures, credit, methods, registry
+from billing_portal.payments import captures, credit, methods, queries, registry
 from billing_portal.payments.actions import PaymentRefused
 from billing_portal.payments.captures import CaptureRefused, Outcome
 from billing_portal.payments.contract import (
@@ -114,6 +114,18 @@ def capture_now(
         attempt = captures.begin(invoice, method, request_key=key, at=at, actor=actor)
         _ask_after_commit(attempt)
     return attempt
+
+
+def methods_for(invoice: Invoice, *, at: datetime) -> list[StoredMethod]:
+    """From which methods an invoice can be paid now, the default first; none under way."""
+    if not _is_takeable(invoice) or captures.open_of(invoice.pk).exists():
+        return []
+    today = _today(at)
+    return [
+        method
+        for method in queries.methods_of(invoice.client_id)
+        if methods.is_usable(method, today) and _capturing(method)
+    ]
 
 
 def carry_out(attempt_id: int, *, at: datetime) -> CaptureAttempt:

@@ -21,12 +21,11 @@ from billing_portal.clock.reading import now
 from billing_portal.invoices import evidence, queries
 from billing_portal.invoices.einvoice_files import why_no_xrechnung
 from billing_portal.invoices.evidence import Explanation
-from billing_portal.invoices.models import Invoice, InvoiceLine, InvoiceStatus
+from billing_portal.invoices.models import Invoice, InvoiceLine
 from billing_portal.invoices.tax_words import tax_rows
 from billing_portal.payments import captures, registry
 from billing_portal.payments import queries as payments
-from billing_portal.payments.methods import is_usable
-from billing_portal.payments.models import StoredMethod
+from billing_portal.workflows.captures import methods_for
 
 PER_PAGE = 25
 
@@ -78,7 +77,7 @@ def invoice(request: ClientRequest, invoice: Invoice) -> HttpResponse:
         "credit_key": new_key(),
         "can_pay": invoice.is_payable and not under_way,
         "under_way": under_way,
-        "methods": _methods(invoice),
+        "methods": methods_for(invoice, at=now()),
         "stores": registry.capturing_gateways(),
         "awaits_test": payments.pending_capture(invoice.pk, gateway=TEST_GATEWAY),
         "pay_form": PayForm(),
@@ -105,15 +104,6 @@ def _printed(line: InvoiceLine, currency: str) -> PrintedLine:
         explanation=evidence.explain(line.charge, locale=locale) if line.charge else None,
         has_calls=line.charge is not None and "destinations" in line.charge.evidence,
     )
-
-
-def _methods(invoice: Invoice) -> list[StoredMethod]:
-    """From which of the client's methods it could be paid at once, the default first."""
-    if invoice.status != InvoiceStatus.UNPAID:
-        return []
-    offered = {gateway.key for gateway in registry.capturing_gateways()}
-    own, today = payments.methods_of(invoice.client_id), _today()
-    return [one for one in own if one.gateway in offered and is_usable(one, today)]
 
 
 def with_lights(rows: Iterable[Invoice]) -> list[tuple[Invoice, lights.Light]]:

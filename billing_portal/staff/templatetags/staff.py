@@ -20,6 +20,7 @@ from billing_portal.invoices.evidence import (
 )
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine
 from billing_portal.invoices.tax_words import tax_rows
+from billing_portal.payments.models import CaptureAttempt, StoredMethod
 from billing_portal.payments.registry import gateways
 from billing_portal.quotes.models import Quote
 from billing_portal.quotes.queries import is_expired
@@ -176,6 +177,22 @@ def invoice_light(invoice: Invoice, today: date) -> SafeString:
     if invoice.is_payable and invoice.due_date < today:
         return admin_print.light("overdue", "Overdue")
     return admin_print.light(invoice.status, invoice.get_status_display())
+
+
+@register.filter
+def capture_light(attempt: CaptureAttempt) -> SafeString:
+    """How a try to take an invoice stands."""
+    state = {"declined": "failed", "under_way": "running", "pending": "waiting"}
+    word = attempt.get_outcome_display()
+    return admin_print.light(state.get(attempt.outcome, attempt.outcome), word)
+
+
+@register.filter
+def method_light(method: StoredMethod) -> SafeString:
+    if method.status == StoredMethod.Status.ACTIVE and method.is_default:
+        return admin_print.light("active", "Default")
+    state = {"refused": "failed", "removed": "ended"}.get(method.status, method.status)
+    return admin_print.light(state, method.get_status_display())
 
 
 register.filter("mail_light", admin_print.mail_light)
