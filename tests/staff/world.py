@@ -12,15 +12,16 @@ from backups.models import AccountCost, Datastore, SizeSpan
 from billing_portal.accounts.actions import ensure_staff_roles
 from billing_portal.accounts.models import User
 from billing_portal.audit import actions as audit
-from billing_portal.clients.models import Client, Contact
+from billing_portal.clients.models import Client, ClientField, Contact
 from billing_portal.invoices.models import Charge, Invoice, InvoiceLine
 from billing_portal.mail.actions import ensure_templates
 from billing_portal.mail.models import ClientMail
 from billing_portal.orders.models import Order, OrderItem
 from billing_portal.payments.models import Allocation, Transaction, WebhookEvent
-from billing_portal.products.models import Product
+from billing_portal.products.models import Choice, Option, OptionGroup, Product
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
+from billing_portal.taxes.models import TaxIdCheck, TaxRule
 from pbx.models import Call, Tariff, TariffRate, Tenant
 from provisioning.models import Job, ModuleLog, Placement, Server
 from tests.factories import (
@@ -141,6 +142,7 @@ def make_world() -> World:
     )
     mail = _mail(client, invoice)
     datastore, tariff, call = _usage(service, server, number)
+    _rules(client, product, number)
     audit.record(
         "service.changed", service, summary="Changed", at=AT, actor=user, client_id=client.pk
     )
@@ -163,6 +165,19 @@ def make_world() -> World:
         datastore=datastore,
         tariff=tariff,
         call=call,
+    )
+
+
+def _rules(client: Client, product: Product, number: int) -> None:
+    """What an operator sets up once: questions, options and taxes."""
+    ClientField.objects.create(key=f"trade-{number}", label="Trade", position=number)
+    options = OptionGroup.objects.create(name=f"Sizes {number}")
+    options.products.add(product)
+    size = Option.objects.create(group=options, key="size", name="Size", kind=Option.Kind.RADIO)
+    Choice.objects.create(option=size, key="large", name="Large")
+    TaxRule.objects.create(name="VAT", country="DE", state=f"State {number}", percent=Decimal(19))
+    TaxIdCheck.objects.create(
+        client=client, tax_id="DE123456788", answer=TaxIdCheck.Answer.VALID, checked_at=AT
     )
 
 

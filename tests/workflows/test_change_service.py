@@ -205,7 +205,7 @@ def test_what_stands_nowhere_ends_at_once(module_key, has_place):
 
 
 def test_what_ended_stays_ended(vendor):
-    service = make_standing(vendor, status=ServiceStatus.CANCELLED)
+    service = make_standing(vendor, status=ServiceStatus.TERMINATED)
 
     with pytest.raises(ServiceNotReady):
         terminate(service)
