@@ -7,6 +7,8 @@ queries however much is wrong.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Prefetch, Q, QuerySet
@@ -25,6 +27,7 @@ from billing_portal.payments import queries as payments
 from billing_portal.payments.models import Refund, WebhookEvent
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
+from billing_portal.workflows import spend_cap
 from pbx.models import Call, CallCursor
 from provisioning import queries as provisioning
 from provisioning.models import Job
@@ -68,6 +71,7 @@ def needs(at: datetime) -> list[Need]:
         _orders(),
         _odd_payments(),
         _open_refunds(),
+        _spent_caps(at),
         _loose_payments(),
         _failed_mails(),
     ]
@@ -198,6 +202,20 @@ def _open_refunds() -> Need:
     ]
     address = reverse("admin:payments_transaction_changelist")
     return _need("Refunds without an answer", "waiting", address, rows)
+
+
+def _spent_caps(at: datetime) -> Need:
+    """Services whose usage costs as much as their client wants it to; nothing stops it."""
+    rows = [
+        Row(
+            f"{service} of {service.client}",
+            reverse("staff:service", args=[service.pk]),
+            f"Cap of {format_amount(service.usage_cap or Decimal(0), service.currency)} reached.",
+        )
+        for service in islice(spend_cap.spent_caps(at), SHOWN + 1)
+    ]
+    address = reverse("admin:services_service_changelist")
+    return _need("Usage that has reached its cap", "waiting", address, rows)
 
 
 def _gateway_problems() -> Need:

@@ -25,6 +25,8 @@ from billing_portal.staff.clients import crumbs as client_crumbs
 from billing_portal.staff.commands import COMMANDS, Command
 from billing_portal.staff.forms import ReasonForm, SuspendForm, TerminateForm, WishForm
 from billing_portal.staff.page import Crumb, member, show, staff_page
+from billing_portal.workflows.running_usage import month_of
+from billing_portal.workflows.usage_alerts import limits_of
 from provisioning import queries, registry
 from provisioning.models import Job, Placement
 
@@ -68,6 +70,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "reason_form": ReasonForm(),
         **_live(service),
         **families.panel(service, now()),
+        **_month(service),
     }
     return show(
         request, "staff/service.html", title=str(service), crumbs=crumbs(service), context=context
@@ -166,6 +169,14 @@ def _live(service: Service) -> dict[str, Any]:
         "has_open_job": any(job.status in Job.OPEN for job in jobs),
         "at": now(),
     }
+
+
+def _month(service: Service) -> dict[str, Any]:
+    at = now()
+    month = month_of(service, at=at)
+    if month is None:
+        return {"month": None}
+    return {"month": month, "limits": list(limits_of(month)), "days_left": month.days_left(at)}
 
 
 def _summary(service: Service, spec: Any) -> str:
