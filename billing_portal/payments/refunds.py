@@ -88,12 +88,18 @@ def finish(refund: Refund, *, external_id: str) -> None:
 
 
 def fail(client: Client, payment: Transaction, refund: Refund, *, why: str, at: datetime) -> None:
-    """The gateway refused: the amount is credit again, and may be refunded another way."""
+    """The gateway refused: the amount is credit again, and may be refunded another way.
+
+    If the payer's bank took the payment back meanwhile, that took this amount too.
+    """
     refund.state = State.FAILED
     refund.message = why[:200]
     refund.save(update_fields=["state", "message"])
     returned = _movement(refund, Kind.RETURNED, refund.amount, "not paid out")
     credit.move(client, returned, at=at)
+    if payment.reversed_at:
+        taken = _movement(refund, Kind.REVERSED, -refund.amount, "taken back by the payer's bank")
+        credit.move(client, taken, at=at)
     payment.refunded_amount -= refund.amount
     payment.save(update_fields=["refunded_amount"])
     audit.record(

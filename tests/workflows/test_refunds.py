@@ -6,12 +6,13 @@ import pytest
 
 from billing_portal.mail.models import ClientMail
 from billing_portal.payments import registry
-from billing_portal.payments.contract import GatewayUnavailable
+from billing_portal.payments.contract import GatewayUnavailable, RefundDeclined
 from billing_portal.payments.credit import CreditRefused
 from billing_portal.payments.gateways.sandbox import TestGateway as Sandbox
 from billing_portal.payments.models import Refund, Transaction
 from billing_portal.payments.refunds import RefundRefused
-from billing_portal.workflows import refunds
+from billing_portal.workflows import refunds, reversals
+from billing_portal.workflows.audit_money import differences
 from tests.factories import AT, make_server
 from tests.workflows.money import bill, correct, ledger, paid_bill, payment_of, standing
 from tests.workflows.paying import pay
@@ -28,6 +29,7 @@ class SlowGateway(Sandbox):
     """Does not answer, as often as `silent` says, but keeps what it was asked."""
 
     silent = 0
+    declines = ""
 
     def __init__(self):
         self.asked = []
@@ -37,6 +39,8 @@ class SlowGateway(Sandbox):
         if self.silent:
             self.silent -= 1
             raise GatewayUnavailable("timed out")
+        if self.declines:
+            raise RefundDeclined(self.declines)
         return super().refund(request)
 
 
@@ -145,6 +149,27 @@ def test_without_an_answer_it_stays_under_way_and_is_asked_again_with_the_same_k
     assert gateway.asked == [("key", Decimal("20.00"))] * 2
     assert refunds.ask_again(first.pk, at=AT).state == "done"
     assert len(gateway.asked) == 2
+
+
+def test_refused_after_the_bank_took_the_payment_back_it_is_nobodys_credit(gateway):
+    """The payer has the money from their bank: credit for it as well would pay them twice."""
+    invoice = paid_bill("30.00")
+    gateway.silent = 1
+    begun = refund_invoice(invoice, "30.00")
+    reversals.reverse_payment("test", payment_of(invoice).external_id, reason="fraud", at=AT)
+    gateway.declines = "This charge was charged back."
+
+    refused = refunds.ask_again(begun.pk, at=AT)
+
+    assert refused.state == "failed"
+    assert standing(invoice)[2] == "0.00"
+    assert ledger(invoice.client) == [
+        ("credit_note", "30.00"),
+        ("refunded", "-30.00"),
+        ("returned", "30.00"),
+        ("reversed", "-30.00"),
+    ]
+    assert list(differences()) == []
 
 
 def test_outside_the_portal_it_is_only_written_down(gateway):
