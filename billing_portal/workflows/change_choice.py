@@ -5,7 +5,7 @@ happens, with or without JavaScript.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -17,6 +17,7 @@ from billing_portal.calc.invoice import DraftLine
 from billing_portal.products.forms import OptionsForm
 from billing_portal.products.models import Cycle, Price, Product
 from billing_portal.products.queries import OfferedOption, Rate, offered_options
+from billing_portal.promotions.models import Promotion
 from billing_portal.services.models import Service
 from billing_portal.workflows import change_offer, change_terms
 from billing_portal.workflows.change_offer import ChangeOffer
@@ -111,23 +112,38 @@ class ChangeChoice:
 
     @property
     def wish(self) -> ChangeWish:
-        return ChangeWish(
-            self.chosen.product.pk,
-            self.chosen.cycle,
-            quantity=self.quantity if self.most_units > 1 else 1,
-            answers=self._data,
-            options=self._data,
-        )
+        """What is offered: without a code that does not hold."""
+        return replace(self._typed, promotion_code="" if self.code_error else self.code)
 
     @cached_property
-    def found(self) -> tuple[ChangeOffer | None, str]:
-        """The offer, or why there is none."""
+    def takes_codes(self) -> bool:
+        return Promotion.objects.filter(for_upgrades=True).exists()
+
+    @property
+    def code(self) -> str:
+        """The promotion code as it was typed."""
+        return str(self._asked.get("promotion_code", "")).strip()[:40]
+
+    @cached_property
+    def found(self) -> tuple[ChangeOffer | None, str, str]:
+        """The offer, or why there is none; and why the code does not hold."""
         if not self._asked:
-            return None, ""
+            return None, "", ""
         try:
-            return change_offer.offer(self.service, self.wish, at=self._at), ""
+            with_code = replace(self._typed, promotion_code=self.code)
+            return self._offered(with_code), "", ""
         except ChangeRefused as error:
-            return None, str(error)
+            refused = error.field_errors.get("promotion_code")
+            if not refused:
+                return None, str(error), ""
+        try:
+            return self._offered(self._typed), "", refused[0]
+        except ChangeRefused as error:
+            return None, str(error), refused[0]
+
+    @property
+    def code_error(self) -> str:
+        return self.found[2]
 
     @property
     def offer(self) -> ChangeOffer | None:
@@ -151,6 +167,19 @@ class ChangeChoice:
     @property
     def next_due(self) -> date | None:
         return self.offer.price.next_due if self.offer and self.offer.new.recurring else None
+
+    @property
+    def _typed(self) -> ChangeWish:
+        return ChangeWish(
+            self.chosen.product.pk,
+            self.chosen.cycle,
+            quantity=self.quantity if self.most_units > 1 else 1,
+            answers=self._data,
+            options=self._data,
+        )
+
+    def _offered(self, wish: ChangeWish) -> ChangeOffer:
+        return change_offer.offer(self.service, wish, at=self._at)
 
     @cached_property
     def _data(self) -> dict[str, Any]:

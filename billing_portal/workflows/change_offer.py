@@ -20,11 +20,13 @@ from billing_portal.invoices.models import OWED, Invoice
 from billing_portal.invoices.queries import billing_rules
 from billing_portal.orders import changes
 from billing_portal.products.models import Cycle
+from billing_portal.promotions.models import Promotion
+from billing_portal.promotions.queries import PromotionRefused, Wanted, line_text
 from billing_portal.services.changing import ServiceTerms
 from billing_portal.services.models import Cancellation, Service
 from billing_portal.services.states import ServiceStatus
 from billing_portal.taxes.queries import treatments
-from billing_portal.workflows import change_terms
+from billing_portal.workflows import change_code, change_terms
 from billing_portal.workflows.change_terms import ChangeRefused, ChangeWish, NewTerms
 from billing_portal.workflows.unused_periods import GiveBack, give_back
 from provisioning import registry
@@ -47,6 +49,7 @@ class ChangeOffer:
     today: date
     expires_at: datetime
     given: GiveBack | None
+    promotion: Promotion | None = None
 
     @property
     def total(self) -> Decimal:
@@ -136,15 +139,23 @@ def offer(service: Service, wish: ChangeWish, *, at: datetime) -> ChangeOffer:
     today = local_date(at, settings.SELLER_TIMEZONE)
     if service.recurring_amount and service.billed_until < today:
         raise ChangeRefused("Its next period is just being invoiced. Please try again tomorrow.")
-    found = restated(service, new, on=today, at=at)
+    promotion = _promotion(service, wish, at) if wish.promotion_code else None
+    found = restated(service, new, on=today, at=at, promotion=promotion)
     _check(found, at)
     return found
 
 
-def restated(service: Service, new: NewTerms, *, on: date, at: datetime) -> ChangeOffer:
+def restated(
+    service: Service,
+    new: NewTerms,
+    *,
+    on: date,
+    at: datetime,
+    promotion: Promotion | None = None,
+) -> ChangeOffer:
     """What becoming `new` on the day `on` costs, as the service is invoiced now; unchecked."""
-    priced = _price(service, new, today=on)
-    draft = _draft(service, new, priced, today=on)
+    priced = _price(service, new, today=on, promotion=promotion)
+    draft = _draft(service, new, priced, today=on, promotion=promotion)
     back = -draft.net_total if draft else Decimal(0)
     return ChangeOffer(
         service=service,
@@ -154,10 +165,27 @@ def restated(service: Service, new: NewTerms, *, on: date, at: datetime) -> Chan
         today=on,
         expires_at=_expires_at(service, at),
         given=give_back(service, back, since=on) if back > 0 else None,
+        promotion=promotion,
     )
 
 
-def _price(service: Service, new: NewTerms, *, today: date) -> ChangePrice:
+def _promotion(service: Service, wish: ChangeWish, at: datetime) -> Promotion:
+    wanted = Wanted(wish.product_id, wish.cycle)
+    try:
+        return change_code.judged(wish.promotion_code, service.client, wanted, at=at)
+    except PromotionRefused as error:
+        raise code_refused(str(error)) from error
+
+
+def code_refused(sentence: str) -> ChangeRefused:
+    return ChangeRefused(sentence, {"promotion_code": [sentence]})
+
+
+def _price(
+    service: Service, new: NewTerms, *, today: date, promotion: Promotion | None
+) -> ChangePrice:
+    is_percent = promotion is not None and promotion.kind == Promotion.Kind.PERCENT
+    value = promotion.value if promotion else Decimal(0)
     standing = Standing(change_terms.terms_now(service), service.anchor_date, service.billed_until)
     return price_change(
         standing,
@@ -165,6 +193,8 @@ def _price(service: Service, new: NewTerms, *, today: date) -> ChangePrice:
         today=today,
         policy=ChangePolicy(new.product.change_policy),
         currency=service.currency,
+        discount_percent=value if is_percent else Decimal(0),
+        discount_amount=Decimal(0) if is_percent else value,
     )
 
 
@@ -177,6 +207,8 @@ def _check(found: ChangeOffer, at: datetime) -> None:
         raise ChangeRefused(f"{registry.module_class(key).name} cannot change a service.")
     if new.product.pk != service.product_id and new.product.stock == 0:
         raise ChangeRefused(f"{new.product} is sold out at the moment.")
+    if found.promotion and not found.price.discount:
+        raise code_refused(f"Nothing is due for this change, so {found.promotion} saves nothing.")
     if found.total > 0 and found.expires_at <= at:
         raise ChangeRefused("Its next period is just being invoiced. Please try again later.")
 
@@ -207,12 +239,17 @@ def _expires_at(service: Service, at: datetime) -> datetime:
 
 
 def _draft(
-    service: Service, new: NewTerms, priced: ChangePrice, *, today: date
+    service: Service,
+    new: NewTerms,
+    priced: ChangePrice,
+    *,
+    today: date,
+    promotion: Promotion | None,
 ) -> DraftInvoice | None:
     return draft_invoice(
         currency=service.currency,
         recurring=(),
-        charges=list(_items(service, new, priced, today)),
+        charges=list(_items(service, new, priced, today, promotion)),
         billed=frozenset(),
         treatment=treatments([service.client], on=today)[service.client_id],
         payment_method=service.payment_method or service.client.payment_method,
@@ -220,15 +257,20 @@ def _draft(
 
 
 def _items(
-    service: Service, new: NewTerms, priced: ChangePrice, today: date
+    service: Service,
+    new: NewTerms,
+    priced: ChangePrice,
+    today: date,
+    promotion: Promotion | None,
 ) -> Iterator[ChargeItem]:
     """The new price for the days to come, and what was paid for the same days before."""
     until = {"debit": priced.next_due, "credit": service.billed_until}
     old_text = f"{_named(service.product.name, service)}: unused from {format_day(today)} on"
+    off_text = line_text(promotion) if promotion else ""
     rows: list[tuple[str, Decimal, date, bool]] = [
         (_named(new.summary, service), priced.debit, until["debit"], new.product.taxable),
         (old_text, -priced.credit, until["credit"], service.product.taxable),
-        ("Discount on the change", -priced.discount, until["debit"], new.product.taxable),
+        (off_text, -priced.discount, until["debit"], new.product.taxable),
     ]
     for text, amount, end, taxable in rows:
         if amount:

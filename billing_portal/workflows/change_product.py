@@ -24,17 +24,20 @@ from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.invoices.numbering import turn_into_invoice
 from billing_portal.orders import changes
 from billing_portal.orders.models import ServiceChange
+from billing_portal.promotions.actions import count_use
+from billing_portal.promotions.queries import PromotionRefused
 from billing_portal.services.changing import terms_of
 from billing_portal.services.models import Service
 from billing_portal.workflows import (
     apply_change,
+    change_code,
     change_steps,
     credit_notes,
     issuing,
     settled,
     unused_periods,
 )
-from billing_portal.workflows.change_offer import ChangeOffer, offer
+from billing_portal.workflows.change_offer import ChangeOffer, code_refused, offer
 from billing_portal.workflows.change_terms import ChangeRefused, ChangeWish
 from provisioning import actions as provisioning
 from provisioning.models import Job
@@ -74,10 +77,14 @@ def request(
             .select_related("client__group", "product", "promotion")
             .get(pk=service_id)
         )
+        if wish.promotion_code:
+            _lock_code(wish.promotion_code)
         found = offer(service, wish, at=at)
         if found.total != shown_total:
             raise ChangeRefused("The price has changed meanwhile. Please look at it again.")
         change = _write_down(found, request_key=request_key, at=at, actor=actor)
+        if found.promotion:
+            count_use(found.promotion)
         if found.draft and found.total > 0:
             _ask_for_money(change, client, found, at=at, actor=actor)
         else:
@@ -143,7 +150,15 @@ def _take_back(
 ) -> None:
     if change.invoice and change.invoice.is_owed:
         _take_invoice_back(change.invoice, reason=reason, at=at, actor=actor)
+    change_code.give_back(change)
     changes.close(change, status, at=at, actor=actor, problem=reason)
+
+
+def _lock_code(code: str) -> None:
+    try:
+        change_code.lock(code)
+    except PromotionRefused as error:
+        raise code_refused(str(error)) from error
 
 
 def _take_invoice_back(invoice: Invoice, *, reason: str, at: datetime, actor: User | None) -> None:
@@ -194,6 +209,7 @@ def _write_down(
             "restarts": found.price.restarts,
             "total": str(found.total),
             "gives_net": str(found.gives_net),
+            "promotion_code": found.promotion.code if found.promotion else "",
             "usage_prices": _new_usage_prices(found),
         },
         policy=found.new.product.change_policy,

@@ -25,7 +25,7 @@ from billing_portal.services import changing
 from billing_portal.services.changing import ServiceTerms, terms_of
 from billing_portal.services.models import Service
 from billing_portal.services.states import ENDED
-from billing_portal.workflows import note_issuing
+from billing_portal.workflows import change_code, note_issuing
 from provisioning import actions as provisioning
 from provisioning import registry
 from provisioning.models import Job
@@ -129,6 +129,7 @@ def _ask_vendor(change: ServiceChange, *, at: datetime) -> Job | None:
 
 def _return_money(change: ServiceChange, invoice: Invoice, *, at: datetime) -> None:
     """The service was renewed or ended before the money came: its invoice is taken back."""
+    change_code.give_back(change)
     changes.close(change, Status.EXPIRED, at=at, problem=TOO_LATE)
     note_issuing.issue(
         credit.locked_client(change.service.client_id),

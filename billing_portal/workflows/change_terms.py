@@ -42,6 +42,7 @@ class ChangeWish:
     """What a service should become, as a form sent it.
 
     `answers` are fields of the module's order form, `options` those of the product.
+    `promotion_code` makes what is payable now cheaper.
     """
 
     product_id: int
@@ -49,6 +50,7 @@ class ChangeWish:
     quantity: int = 1
     answers: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    promotion_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
