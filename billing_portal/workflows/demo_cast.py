@@ -8,14 +8,15 @@ from typing import Any
 from billing_portal.accounts.actions import ensure_staff_roles
 from billing_portal.accounts.models import User
 from billing_portal.clients.actions import register_client
-from billing_portal.clients.models import Client
+from billing_portal.clients.models import Client, ClientGroup
 from billing_portal.mail.actions import ensure_templates
 from billing_portal.orders.models import Order
-from billing_portal.products.models import Cycle, Product
+from billing_portal.products.models import Addon, Cycle, Product
 from billing_portal.taxes import queries as taxes
 from billing_portal.taxes.actions import record_answer
 from billing_portal.taxes.models import TaxIdCheck
 from billing_portal.taxes.supply import IdState
+from billing_portal.workflows.order_terms import AddonRequest
 from billing_portal.workflows.place_order import OrderRequest, place_order
 
 PASSWORD = "demo-portal-2026"
@@ -24,11 +25,13 @@ ADMIN_EMAIL = "admin@demo.example"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a customer orders: the product's slug and the answers on its form."""
+    """What a customer orders: the product's slug, the answers on its form, add-ons' slugs."""
 
     product: str
     answers: Mapping[str, Any]
     label: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    addons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Customer:
     method: str = "test"
     pays_orders: bool = True
     pays_invoices: bool = True
+    group: str = ""
+    promotion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +89,18 @@ BEN = Customer(
         "phone": "+31 20 555 0101",
     },
     wishes=(
-        Wish("managed-backup", {"size_gb": 2000}, "Patient records"),
+        Wish(
+            "managed-backup",
+            {"size_gb": 2000},
+            "Patient records",
+            options={"weekly-test": "on", "support-hours": "1"},
+            addons=("second-site",),
+        ),
         Wish("cloud-pbx-50", {"label": "Borealis", "extensions": 12}),
     ),
     orders_on_day=1,
     pays_invoices=False,
+    group="Health care",
 )
 CARLA = Customer(
     email="carla@cascade.example",
@@ -105,6 +117,7 @@ CARLA = Customer(
     orders_on_day=47,
     method="bank_transfer",
     pays_orders=False,
+    promotion="WELCOME10",
 )
 
 DEMO = Play(days=48, customers=(ANNA, BEN, CARLA))
@@ -140,7 +153,10 @@ def enter(customer: Customer, *, at: datetime) -> Client:
         "currency": "EUR",
         **customer.profile,
     }
-    return register_client(owner=user, profile=profile, at=at)
+    client = register_client(owner=user, profile=profile, at=at)
+    client.group = ClientGroup.objects.filter(name=customer.group).first()
+    client.save(update_fields=["group"])
+    return client
 
 
 def confirm_vat_id(client: Client, *, at: datetime) -> None:
@@ -160,14 +176,23 @@ def confirm_vat_id(client: Client, *, at: datetime) -> None:
 def order(customer: Customer, client: Client, *, at: datetime) -> Order:
     """Everything the customer wishes, in one order; a second time, the same order."""
     products = {p.slug: p.pk for p in Product.objects.all()}
+    addons = {addon.slug: addon.pk for addon in Addon.objects.all()}
     return place_order(
         client=client,
         placed_by=User.objects.get(email=customer.email),
         items=[
-            OrderRequest(products[wish.product], Cycle.MONTHLY, wish.label, wish.answers)
+            OrderRequest(
+                products[wish.product],
+                Cycle.MONTHLY,
+                wish.label,
+                wish.answers,
+                options=wish.options,
+                addons=[AddonRequest(addons[slug]) for slug in wish.addons],
+            )
             for wish in customer.wishes
         ],
         payment_method=customer.method,
         submission_key=f"demo-{customer.email}",
         at=at,
+        promotion_code=customer.promotion,
     )
