@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import Count, QuerySet
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -62,9 +63,22 @@ class ContactForm(forms.ModelForm):
     )
 
 
+class MembershipFormSet(BaseInlineFormSet):
+    """Members of one client; its owner is replaced by another or stays."""
+
+    def clean(self) -> None:
+        super().clean()
+        kept = [form.cleaned_data for form in self.forms if not self._should_delete_form(form)]
+        owners = [sent for sent in kept if sent.get("is_owner")]
+        had_one = self.instance.memberships.filter(is_owner=True).exists()
+        if had_one and len(owners) != 1:
+            raise forms.ValidationError("A client has exactly one owner.")
+
+
 class MembershipInline(StackedInline):
     model = Membership
     form = MembershipForm
+    formset = MembershipFormSet
     autocomplete_fields = ("user",)
     extra = 0
     tab = True

@@ -11,7 +11,7 @@ from billing_portal.invoices.models import Charge, Invoice
 from billing_portal.payments.models import Transaction
 from billing_portal.services.states import ServiceStatus
 from provisioning.models import Job
-from tests.factories import make_client, make_placement, make_service
+from tests.factories import make_client, make_placement, make_service, make_user
 
 
 def address(name, client):
@@ -198,6 +198,22 @@ def test_staff_add_a_client_whose_owner_gets_an_account(staff):
     assert list(client.memberships.values_list("user", "is_owner")) == [(owner.pk, True)]
     assert not owner.has_usable_password()
     assert Entry.objects.filter(action="client.registered").exists()
+
+
+@pytest.mark.parametrize("sent", [{}, {"DELETE": "on", "is_owner": "on"}])
+def test_the_owner_cannot_be_taken_away_from_a_client(staff, sent):
+    owner = make_user()
+    client = make_client(owner=owner)
+    membership = client.memberships.get()
+    row = {"id": membership.pk, "client": client.pk, "user": owner.pk} | sent
+    form = PROFILE | FORMSETS | {"status": "active", "currency": "EUR"}
+    form |= {"memberships-TOTAL_FORMS": 1, "memberships-INITIAL_FORMS": 1}
+    form |= {f"memberships-0-{name}": value for name, value in row.items()}
+
+    answer = staff.post(reverse("admin:clients_client_change", args=[client.pk]), form)
+
+    assert "A client has exactly one owner." in answer.content.decode()
+    assert client.memberships.get().is_owner
 
 
 def test_a_client_is_edited_through_its_action_and_keeps_its_currency(staff, db):
