@@ -11,7 +11,14 @@ from billing_portal.orders.models import ServiceChange
 from billing_portal.products.models import Choice, ChoicePrice, Option, OptionGroup, Price
 from billing_portal.services.models import Cancellation, Service
 from provisioning.models import Job
-from tests.factories import make_client, make_member, make_product, make_service, make_user
+from tests.factories import (
+    make_client,
+    make_member,
+    make_product,
+    make_promotion,
+    make_service,
+    make_user,
+)
 
 from .conftest import browser_of, make_backup
 
@@ -73,6 +80,23 @@ def test_the_price_is_shown_before_anything_happens(browser, plain):
         ("Then monthly", "60.00"),
     ]
     assert not ServiceChange.objects.exists()
+
+
+def test_a_code_for_upgrades_is_tried_on_the_page_and_used_with_the_change(browser, plain):
+    big = plain.product.upgrades_to.get()
+    assert "Promotion code" not in page_of(browser, plain, f"change/?{target(big)}")
+    code = make_promotion("UP20", value="20", for_upgrades=True)
+
+    refused = page_of(browser, plain, f"change/?{target(big)}&promotion_code=NOPE")
+    page = page_of(browser, plain, f"change/?{target(big)}&promotion_code=up20")
+
+    assert "There is no code NOPE. Please check how it is spelled." in refused
+    assert 'name="shown_total" value="11.00"' in refused
+    assert "Promotion UP20: 20 % off" in page
+    assert 'name="shown_total" value="8.80"' in page
+    confirm(browser, plain, big, "8.80", promotion_code="up20")
+    code.refresh_from_db()
+    assert (f"{ServiceChange.objects.get().invoice.total:.2f}", code.uses) == ("8.80", 1)
 
 
 def test_confirmed_it_leads_to_paying(browser, plain):

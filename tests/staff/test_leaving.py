@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from billing_portal.orders.models import ServiceChange
 from billing_portal.services.models import Cancellation, Service
-from tests.factories import make_placement, make_product, make_service
+from tests.factories import make_placement, make_product, make_promotion, make_service
 
 KEY = {"key": "wish-1"}
 
@@ -113,6 +113,22 @@ def test_a_product_is_changed_at_the_price_shown(staff, service):
     staff.post(reverse("staff:change-withdraw", args=[change.pk]), {**KEY, "reason": "a mistake"})
     change.refresh_from_db()
     assert (change.status, change.problem) == ("cancelled", "a mistake")
+
+
+def test_staff_use_a_code_for_upgrades_for_a_client(staff, service):
+    code = make_promotion("UP20", value="20", for_upgrades=True)
+    big = service.product.upgrades_to.get()
+    address = reverse("staff:service-becomes", args=[service.pk])
+    choice = {"target": f"{big.pk}:monthly", "asked": f"{big.pk}:monthly", "size": "7"}
+
+    wrong = text(staff.get(address, {**choice, "promotion_code": "NOPE"}))
+    right = {**choice, "promotion_code": "UP20", "shown_total": "48.00", "request_key": "k"}
+
+    assert "There is no code NOPE. Please check how it is spelled." in wrong
+    assert "Promotion UP20: 20 % off" in text(staff.get(address, right))
+    staff.post(address, right)
+    code.refresh_from_db()
+    assert (f"{ServiceChange.objects.get().invoice.total:.2f}", code.uses) == ("48.00", 1)
 
 
 @pytest.mark.parametrize(
