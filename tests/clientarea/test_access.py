@@ -130,6 +130,7 @@ PAGES = [
     Page("reveal", P.MANAGE_PRODUCTS, backup, is_post=True),
     Page("resize", P.MANAGE_PRODUCTS, backup, is_post=True),
     Page("configure", P.MANAGE_PRODUCTS, backup, is_post=True),
+    Page("cap", P.MANAGE_PRODUCTS, backup, is_post=True),
     Page("change", P.MANAGE_PRODUCTS, backup, answer=302),
     Page("withdraw_change", P.MANAGE_PRODUCTS, backup, is_post=True),
     Page("cancel", P.MANAGE_PRODUCTS, backup),

@@ -167,3 +167,32 @@ def test_a_datastore_is_foretold_to_stand_as_it_does():
     assert found.estimated == found.total
     texts = {line.description for m in found.months for i in m.invoices for line in i.draft.lines}
     assert texts == {"Storage, estimate: as it stands"}
+
+
+# --- Scenario 18 ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sizes", "amount"),
+    [
+        (((500, 200), (1000, 520)), "8.61"),
+        (((500, 708), (1000, 12)), "5.08"),  # grown at noon of the last day
+    ],
+)
+def test_a_month_of_growth_is_on_the_invoice_after_it_also_of_its_last_day(sizes, amount):
+    start = utc(2026, 11, 1)
+    service = make_service(
+        product=make_product(module_key="remote_backups"),
+        anchor_date=start.date(),
+        created_at=start,
+        spec={"size_gb": 500},
+        usage={"storage": "10.00"},
+    )
+    make_datastore(service, start, *sizes)
+
+    during = [bill_run.bill_all(utc(2026, 11, day, 23, 30)).issued for day in (14, 29, 30)]
+    bill_run.bill_all(utc(2026, 12, 1, 5))
+
+    assert during == [[], [], []]
+    invoice = Invoice.objects.get()
+    assert (f"{invoice.total:.2f}", invoice.issue_date) == (amount, date(2026, 12, 1))
