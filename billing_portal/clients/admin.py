@@ -68,8 +68,8 @@ class MembershipFormSet(BaseInlineFormSet):
 
     def clean(self) -> None:
         super().clean()
-        kept = [form.cleaned_data for form in self.forms if not self._should_delete_form(form)]
-        owners = [sent for sent in kept if sent.get("is_owner")]
+        sent = [form.cleaned_data for form in self.forms]
+        owners = [row for row in sent if row.get("is_owner") and not row.get("DELETE")]
         had_one = self.instance.memberships.filter(is_owner=True).exists()
         if had_one and len(owners) != 1:
             raise forms.ValidationError("A client has exactly one owner.")

@@ -21,7 +21,7 @@ def set_rules(**fields: object) -> None:
     BillingSettings.objects.update_or_create(pk=1, defaults=values | fields)
 
 
-def box(recurring: str = "30.00", setup_fee: str = "10.00", **fields: object) -> Product:
+def box(recurring: str = "30.00", setup_fee: str = "10.00", **fields: Any) -> Product:
     return make_product(module_key="", recurring=recurring, setup_fee=setup_fee, **fields)
 
 

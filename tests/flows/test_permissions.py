@@ -7,6 +7,7 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
+from billing_portal.accounts.models import User
 from billing_portal.clients.models import Membership, Permission
 from billing_portal.invoices import crediting
 from billing_portal.invoices.models import CreditNote, Invoice
@@ -41,7 +42,7 @@ def invoice() -> Invoice:
     return found
 
 
-def browser_of(user: object) -> Browser:
+def browser_of(user: User) -> Browser:
     browser = Browser()
     browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return browser
@@ -60,7 +61,9 @@ def money_pages(invoice: Invoice) -> list[tuple[str, list[int]]]:
     ]
 
 
-def test_a_member_who_may_do_all_but_invoices_gets_403_on_every_page_about_money(invoice):
+def test_a_member_who_may_do_all_but_invoices_gets_403_on_every_page_about_money(
+    invoice: Invoice,
+) -> None:
     member = browser_of(make_member(invoice.client, *EVERY_OTHER))
     pages = money_pages(invoice)
 
@@ -73,7 +76,7 @@ def test_a_member_who_may_do_all_but_invoices_gets_403_on_every_page_about_money
     assert len(answers) == 13
 
 
-def test_such_a_member_pays_nothing_and_uses_no_credit(invoice):
+def test_such_a_member_pays_nothing_and_uses_no_credit(invoice: Invoice) -> None:
     add_credit(invoice.client_id, Decimal(40), reason="gift", request_key="g", at=AT, actor=None)
     member = browser_of(make_member(invoice.client, *EVERY_OTHER))
     asked = bundles.ask_for(invoice.client_id, [invoice.pk], request_key="b", at=AT, actor=None)
@@ -95,7 +98,9 @@ def test_such_a_member_pays_nothing_and_uses_no_credit(invoice):
     assert (PaymentBundle.objects.count(), CreditEntry.objects.count()) == (1, 1)
 
 
-def test_the_pages_such_a_member_does_see_lead_to_no_invoice_and_say_no_balance(invoice):
+def test_the_pages_such_a_member_does_see_lead_to_no_invoice_and_say_no_balance(
+    invoice: Invoice,
+) -> None:
     add_credit(
         invoice.client_id, Decimal("77.77"), reason="gift", request_key="g", at=AT, actor=None
     )
@@ -112,7 +117,7 @@ def test_the_pages_such_a_member_does_see_lead_to_no_invoice_and_say_no_balance(
     assert "waits for the payment of somebody of Acme Ltd who may see invoices." in shown
 
 
-def test_a_stranger_gets_404_where_the_member_gets_403(invoice):
+def test_a_stranger_gets_404_where_the_member_gets_403(invoice: Invoice) -> None:
     """Whoever is none of the client's shall not learn that the row exists."""
     stranger = make_user()
     make_client(owner=stranger)
@@ -126,7 +131,7 @@ def test_a_stranger_gets_404_where_the_member_gets_403(invoice):
     assert answers == [404] * 9
 
 
-def test_quotes_are_for_members_who_may_order(invoice):
+def test_quotes_are_for_members_who_may_order(invoice: Invoice) -> None:
     offer = Offer(
         subject="PBX",
         lines=[OfferLine("Phones", Decimal(1), Decimal(90))],
@@ -144,7 +149,7 @@ def test_quotes_are_for_members_who_may_order(invoice):
     assert (accepted.status_code, quote.stage) == (403, "delivered")
 
 
-def test_no_address_of_the_client_area_changes_a_membership(invoice):
+def test_no_address_of_the_client_area_changes_a_membership(invoice: Invoice) -> None:
     """The team is shown and changed by staff only, so no member can touch the owner."""
     owner = make_user("owner@acme.example")
     Membership.objects.create(client=invoice.client, user=owner, is_owner=True)

@@ -1,18 +1,14 @@
 """Add-ons of a running service: ordered, paid, billed, cancelled, ended with their service."""
 
-import time
 from datetime import date
 from decimal import Decimal
-from threading import Event
 
 import pytest
-from django.db import transaction
 
 from billing_portal.audit.models import Entry
 from billing_portal.automation.models import AutomationSettings
 from billing_portal.automation.queries import BusinessDay
 from billing_portal.calc.invoice import LineKind
-from billing_portal.clients.models import Client
 from billing_portal.invoices.models import BillingSettings, Invoice, InvoiceStatus
 from billing_portal.mail.models import ClientMail
 from billing_portal.services import actions as services
@@ -20,7 +16,7 @@ from billing_portal.services import addons
 from billing_portal.services.addons import AddonRefused
 from billing_portal.services.models import ServiceAddon
 from billing_portal.services.states import ServiceStatus
-from billing_portal.workflows import addon_orders, documents
+from billing_portal.workflows import addon_orders
 from billing_portal.workflows.bill_run import bill_all, bill_client
 from tests.factories import (
     AT,
@@ -31,7 +27,6 @@ from tests.factories import (
     make_user,
     utc,
 )
-from tests.threads import TIMEOUT_S, at_once, failures
 from tests.workflows.billing import lines
 from tests.workflows.ordering import order_addon
 from tests.workflows.paying import pay
@@ -342,44 +337,6 @@ def test_one_never_paid_is_taken_back_with_its_invoice(service):
 
     row.refresh_from_db()
     assert (row.status, Invoice.objects.get().status) == ("cancelled", InvoiceStatus.CANCELLED)
-
-
-def test_taken_back_from_a_merged_invoice_it_leaves_the_other_lines_owed(service):
-    renewal = bill_client(service.client_id, utc(2026, 12, 1, 5))[0]
-    row = ordered(service, paid=False, at=utc(2026, 12, 1, 6))
-    alone = row.invoice_lines.first().invoice
-    merged = documents.merge([renewal.pk, alone.pk], at=utc(2026, 12, 1, 7), actor=None)
-    assert merged.total == D("37.00")
-
-    addon_orders.cancel(row.pk, at=utc(2026, 12, 1, 8), actor=None)
-
-    row.refresh_from_db()
-    merged.refresh_from_db()
-    assert (row.status, merged.status, merged.balance) == ("cancelled", "unpaid", D("30.00"))
-
-
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
-def test_cancelled_while_it_is_being_paid_it_runs_for_what_is_paid(service):
-    """Read as pending before the payment was through, it would end unpaid and paid for."""
-    row = ordered(service, paid=False)
-    client_is_locked = Event()
-
-    def pay_slowly():
-        with transaction.atomic():
-            Client.objects.select_for_update(no_key=True).get(pk=service.client_id)
-            client_is_locked.set()
-            time.sleep(0.5)
-            pay(Invoice.objects.get(), "7.00")
-
-    def cancel():
-        client_is_locked.wait(TIMEOUT_S)
-        return addon_orders.cancel(row.pk, at=utc(2026, 11, 20, 12), actor=None)
-
-    assert failures(at_once(pay_slowly, cancel)) == []
-
-    row.refresh_from_db()
-    assert (row.status, row.ends_on) == ("active", row.billed_until)
 
 
 def test_an_addon_ends_with_its_service(service):
