@@ -13,7 +13,7 @@ from provisioning.models import Job
 from tests.backups.test_configuring import STANDING
 from tests.factories import make_member, make_product
 
-from .conftest import browser_of
+from .conftest import browser_of, make_backup
 
 
 def text(response):
@@ -175,3 +175,25 @@ def test_autoscaling_that_may_grow_beyond_the_cap_is_not_switched_on(browser, ho
     cap(service, "1000")
     browser.post(f"/services/{service.pk}/settings/", posted)
     assert [job.kind for job in Job.objects.all()] == ["configure"]
+
+
+def test_a_larger_size_by_way_of_a_change_is_refused_too(browser, household):
+    service = make_backup(household.client, label="Second")  # nothing of it is unpaid
+    service.product.upgrades_to.add(make_product(module_key="remote_backups", name="Backup L"))
+    cap(service, "10")
+    posted = {
+        "target": f"{service.product_id}:monthly",
+        "asked": f"{service.product_id}:monthly",
+        "size_gb": "2000",
+        "shown_total": "0.00",
+        "request_key": "k",
+    }
+
+    page = text(browser.post(f"/services/{service.pk}/change/", posted, follow=True))
+
+    assert "the usage of this month would come to €12.11" in page
+    assert not Job.objects.exists()
+
+    cap(service, "13")
+    browser.post(f"/services/{service.pk}/change/", posted)
+    assert [job.spec["size_gb"] for job in Job.objects.all()] == [2000]
