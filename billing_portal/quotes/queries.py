@@ -20,6 +20,14 @@ def quotes_of(client_id: int) -> QuerySet[Quote]:
     return delivered().filter(client_id=client_id)
 
 
+def awaiting_answer(client_id: int, today: date) -> QuerySet[Quote]:
+    """A client's quotes that can be accepted, the first to expire first."""
+    standing = Quote.objects.filter(
+        client_id=client_id, stage=Stage.DELIVERED, valid_until__gte=today
+    )
+    return standing.order_by("valid_until", "pk")
+
+
 def is_expired(quote: Quote, today: date) -> bool:
     """Delivered, and its last day has passed."""
     return quote.stage == Stage.DELIVERED and quote.valid_until < today

@@ -77,8 +77,8 @@ def more_products(household: Household) -> None:
 
 
 PAGES: list[tuple[str, Callable[[Household], None], int]] = [
-    ("/", more_services, 15),
-    ("/", more_invoices, 15),
+    ("/", more_services, 16),
+    ("/", more_invoices, 16),
     ("/order/", more_products, 8),
     ("/services/", more_services, 11),
     ("/services/{backup}/", more_invoices, 40),

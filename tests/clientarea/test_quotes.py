@@ -69,6 +69,29 @@ def test_a_client_reads_and_accepts_its_quote_once(client, browser):
     assert "INV-2026-00001" in text(again) and "Accept quote" not in text(again)
 
 
+def test_the_start_page_shows_the_offers_that_wait_for_an_answer(client, browser):
+    assert "waits for your answer" not in text(browser.get("/"))
+
+    quote = offered(client)
+    expired = offered(client, until=date(2080, 1, 1), subject="Old switchboard")
+    Quote.objects.filter(pk=expired.pk).update(valid_until=date(2020, 1, 1))
+    shown = text(browser.get("/"))
+
+    assert "An offer waits for your answer." in shown
+    assert f'href="/quotes/{quote.pk}/"' in shown and "€900.00" in shown
+    assert "Old switchboard" not in shown
+
+
+def test_without_the_permission_to_order_the_start_page_shows_no_offers(client):
+    offered(client)
+    user = make_user()
+    Membership.objects.create(client=client, user=user, permissions=["invoices"])
+    browser = Browser()
+    browser.force_login(user)
+
+    assert "See offer" not in text(browser.get("/"))
+
+
 def test_a_client_declines_with_a_reason(client, browser):
     quote = offered(client)
 

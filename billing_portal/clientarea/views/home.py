@@ -15,6 +15,7 @@ from billing_portal.clientarea.views.services import listed
 from billing_portal.clients.models import Permission
 from billing_portal.clock.reading import now
 from billing_portal.invoices.queries import unpaid_of
+from billing_portal.quotes.queries import awaiting_answer
 from billing_portal.services.queries import services_of
 from billing_portal.services.states import ENDED
 
@@ -30,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @for_client(None)
 def _dashboard(request: ClientRequest) -> HttpResponse:
-    """Services and unpaid invoices, as far as the user may see them."""
+    """Services, unpaid invoices and open quotes, as far as the user may see them."""
     client, may = request.acting_client, request.membership.allows
     services = services_of(client.pk).exclude(status__in=ENDED)
     unpaid = list(unpaid_of(client.pk)) if may(Permission.INVOICES) else []
@@ -40,6 +41,7 @@ def _dashboard(request: ClientRequest) -> HttpResponse:
         "services": listed(services[:SHOWN]) if may(Permission.PRODUCTS) else [],
         "service_count": services.count() if may(Permission.PRODUCTS) else 0,
         "shown": SHOWN,
+        "quotes": awaiting_answer(client.pk, today)[:SHOWN] if may(Permission.ORDERS) else [],
         "unpaid": with_lights(unpaid[:SHOWN]),
         "owed": sum((invoice.balance for invoice in unpaid), Decimal(0)),
         "overdue": with_lights(overdue),
