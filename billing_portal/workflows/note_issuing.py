@@ -86,5 +86,5 @@ def _what_follows(invoice: Invoice, correction: Correction) -> str:
         said.append("Nothing of the invoice is left to pay.")
     if correction.rest:
         rest = format_amount(correction.rest, invoice.currency)
-        said.append(f"{rest} had been paid and are your credit now.")
+        said.append(f"{rest} had been paid and is your credit now.")
     return " ".join(said)
