@@ -14,7 +14,14 @@ from tests.browser.test_client_area import (  # noqa: F401  # fixtures
     chromium_browser,
     visit,
 )
-from tests.factories import make_client, make_placement, make_product, make_service, make_user
+from tests.factories import (
+    make_client,
+    make_placement,
+    make_product,
+    make_promotion,
+    make_service,
+    make_user,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -82,6 +89,26 @@ def test_the_price_of_a_change_follows_the_choice(visit, service):  # noqa: F811
     assert ServiceChange.objects.get().status == "cancelled"
 
 
+def test_a_code_is_tried_before_a_change_is_confirmed(visit, service):  # noqa: F811
+    make_promotion("UP20", value="20", for_upgrades=True)
+    log_in(visit)
+    visit.open(f"/services/{service.pk}/change/")
+    visit.page.get_by_label("Backup L").check()
+    expect(visit.page.get_by_text("Due now")).to_be_visible()
+
+    visit.page.get_by_label("Promotion code").fill("UP2")
+    visit.page.keyboard.press("Tab")
+    expect(visit.page.get_by_text("There is no code UP2.")).to_be_visible()
+    visit.look()
+    visit.page.get_by_label("Promotion code").fill("up20")
+    visit.page.keyboard.press("Tab")
+
+    expect(visit.page.get_by_text("Promotion UP20: 20 % off")).to_be_visible()
+    visit.look()
+    visit.press("Change to Backup L, 1000 GB")
+    assert ServiceChange.objects.get().after["promotion_code"] == "UP20"
+
+
 def test_a_service_is_given_up_and_kept_after_all(visit, service):  # noqa: F811
     log_in(visit)
     visit.open(f"/services/{service.pk}/")
@@ -94,6 +121,7 @@ def test_a_service_is_given_up_and_kept_after_all(visit, service):  # noqa: F811
     visit.press("Cancel the service")
 
     expect(visit.page.get_by_text("It has ended. Its data is deleted for good")).to_be_visible()
+    visit.look()
     visit.press("Keep my service")
     assert Cancellation.objects.get().status == "withdrawn"
     expect(visit.page.get_by_text("You keep it. It goes on as before.")).to_be_visible()
