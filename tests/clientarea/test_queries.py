@@ -85,7 +85,7 @@ PAGES: list[tuple[str, Callable[[Household], None], int]] = [
     ("/services/{pbx}/", more_calls, 28),
     ("/services/{pbx}/calls/", more_calls, 9),
     ("/invoices/", more_invoices, 9),
-    ("/invoices/{invoice}/", more_lines, 9),
+    ("/invoices/{invoice}/", more_lines, 13),
     ("/account/team/", more_members, 7),
     ("/account/mails/", more_mails, 9),
 ]
