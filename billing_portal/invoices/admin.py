@@ -34,7 +34,13 @@ class InvoiceAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ("client",)
     search_fields = (
-        *("number", "proforma_number", "client__company_name", "client__last_name", "client__email"),
+        *(
+            "number",
+            "proforma_number",
+            "client__company_name",
+            "client__last_name",
+            "client__email",
+        ),
         "lines__description",
     )
     ordering = ("-issued_at", "-pk")

@@ -21,7 +21,7 @@ from billing_portal.invoices.amounts import format_amount, seller_time
 from billing_portal.invoices.models import Invoice, InvoiceStatus
 from billing_portal.services.models import Service
 from billing_portal.services.states import ServiceStatus
-from billing_portal.workflows import bill_run, daily, invoice_paid, usage_alerts
+from billing_portal.workflows import bill_run, captures, daily, invoice_paid, usage_alerts
 from billing_portal.workflows.sandbox_life import SandboxLife
 from pbx import calls
 from provisioning import runner
@@ -107,6 +107,7 @@ class Simulation:
         for run in daily.tick(at):
             for item in run.items.all():
                 self.tell(at, item.summary)
+        captures.carry_out_waiting(at=at)
         self.work_off_jobs(at)
 
     def _pay(self, at: datetime) -> None:
