@@ -70,8 +70,10 @@ class MembershipFormSet(BaseInlineFormSet):
         super().clean()
         sent = [form.cleaned_data for form in self.forms]
         owners = [row for row in sent if row.get("is_owner") and not row.get("DELETE")]
-        had_one = self.instance.memberships.filter(is_owner=True).exists()
-        if had_one and len(owners) != 1:
+        stored = self.instance.memberships.filter(is_owner=True)
+        # Somebody else may have added one since the form was opened.
+        kept = stored.exclude(pk__in=[form.instance.pk for form in self.initial_forms]).count()
+        if stored.exists() and len(owners) + kept != 1:
             raise forms.ValidationError("A client has exactly one owner.")
 
 

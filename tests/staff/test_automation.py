@@ -120,6 +120,7 @@ def test_the_rules_are_one_form_and_a_change_is_noted(staff, boss):
     form = {f.name: getattr(AutomationSettings(), f.name) for f in AutomationSettings._meta.fields}
     values = {k: v for k, v in form.items() if v is not None and v is not False}
     values["suspend_after_days"] = 9
+    values["capture_retry_days"] = values["initial-capture_retry_days"] = "[0, 3, 7, 14]"
     response = staff.post("/staff/automation/automationsettings/1/change/", values)
 
     assert response.status_code == 302
