@@ -188,7 +188,7 @@ def yen() -> EInvoice:
 
 def odd_letters() -> EInvoice:
     client = make_business(company_name='A & B <"Söhne"> Αθηνά')
-    lines = [advance(client, "29.95", description="Box\x0b\x00 \U0001f4e6 <script>&amp;")]
+    lines = [advance(client, "29.95", description="Box\x0b\x01 \U0001f4e6 <script>&amp;")]
     return of_invoice(issued(client, recurring=lines, treatment=VAT_19))
 
 
