@@ -1,6 +1,7 @@
 """Who gets into the agent, what the seed's endpoints say, and what is logged."""
 
 import logging
+import re
 from io import BytesIO
 
 import httpx
@@ -215,7 +216,7 @@ def test_every_request_and_refusal_is_logged_on_one_line(app, caplog):
     answer_of(app, "/api/v1/x\nforged line", address="203.0.113.1")
 
     logged = [record.getMessage() for record in caplog.records if "access" in record.name]
-    assert [line.replace("1 ms", "0 ms") for line in logged] == [
+    assert [re.sub(r"\d+ ms", "0 ms", line) for line in logged] == [
         "192.0.2.7 portal GET /api/v1/status 200 0 ms",
         "203.0.113.1 - GET /api/v1/x%0Aforged%20line 403 0 ms refused: not_allowed",
     ]
